@@ -1,0 +1,63 @@
+# Every command of the project. The environment bootstraps itself: nothing is needed but Python 3.11, make and a shell.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1-16)
+PYTHON ?= python3
+NAME ?= deploy
+
+.PHONY: help demo test test-fast check format scenario bench cluster-up cluster-down lock docs clean
+
+help: ## say what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v >= (3, 11) else f"found Python {v[0]}.{v[1]}, expected 3.11 or newer: make PYTHON=python3.11")'
+	@echo "environment: making $(VENV) (once per change of requirements.lock)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@touch $(READY)
+
+demo: $(READY) ## bring everything up and say what to type first; Ctrl-C takes it down
+	@$(BIN)/python -m devtools.demo
+
+test: $(READY) ## all tests; those on a real Kubernetes build and start it themselves (root, Linux)
+	@$(BIN)/python -m devtools.machine
+	@$(BIN)/pytest $$($(BIN)/python -m devtools.machine --pytest-options) $(ARGS)
+
+test-fast: $(READY) ## the tests that need no Kubernetes
+	@$(BIN)/pytest $(ARGS)
+
+check: $(READY) ## format, lint, types, imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(READY) ## put the code into shape
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+scenario: $(READY) ## play a scenario without hands, for example NAME=deploy
+	@$(BIN)/python -m devtools.scenario $(NAME)
+
+bench: $(READY) ## measure against baselines in the same run
+	@$(BIN)/python -m devtools.bench
+
+cluster-up: $(READY) ## start the local Kubernetes (built on the first call)
+	@$(BIN)/python -m devtools.cluster up
+
+cluster-down: $(READY) ## stop it; nothing is left behind
+	@$(BIN)/python -m devtools.cluster down --purge
+
+lock: $(READY) ## compile requirements.lock again
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--python-version 3.11 --group dev pyproject.toml -o requirements.lock
+
+docs: $(READY) ## write the generated reference pages again
+	@$(BIN)/python -m devtools.reference
+
+clean: ## remove the environment and caches of the checkout (the build cache outside stays)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

