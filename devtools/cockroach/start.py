@@ -1,0 +1,23 @@
+"""`cockroach start`: checks flags, certificates and store, then runs a node until it is told to stop.
+
+Not here: the node itself (server.py).
+"""
+
+import asyncio
+
+from devtools.cockroach import certs, log
+from devtools.cockroach.config import Config
+from devtools.cockroach.server import Server
+from devtools.cockroach.store import Store
+
+
+def run(args: list[str]) -> int:
+    """Run a node in the foreground."""
+    config = Config(args)
+    log.info(f"this is a stand-in for cockroach {config.build}: not a database")
+    certs.check_node(config.certs)
+    for name in certs.unknown_files(config.certs):
+        log.warning(f'bad filename {config.certs}/{name}: unknown prefix "{name.split(".")[0]}"')
+    store = Store(config.store)
+    store.open(binary=config.build)
+    return asyncio.run(Server(config, store).run())

@@ -1,0 +1,216 @@
+"""Processes of the contract suite: nodes and client verbs, of the stand-in or of a real binary, on loopback.
+
+Which program is run is decided by the environment (see conftest.py). Certificates are made in certificates.py.
+"""
+
+import csv
+import io
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+BINARY = os.environ.get("CRDBOPS_TEST_COCKROACH_BINARY", "")
+TREE = Path(__file__).resolve().parents[2]
+COMMAND = [BINARY] if BINARY else [sys.executable, "-m", "devtools.cockroach"]
+PATIENCE_SECONDS = 20.0
+
+
+def eventually(check: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
+    """The first true answer of `check`; fails when there is none in time."""
+    ends_at = time.monotonic() + seconds
+    while True:
+        answer = check()
+        if answer:
+            return answer
+        assert time.monotonic() < ends_at, f"still {answer!r} after {seconds} s"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(version: str = "") -> dict[str, str]:
+    """What the processes see."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    return kept | ({"COCKROACH_STANDIN_VERSION": version} if version else {})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client verb printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def table(self) -> list[dict[str, str]]:
+        """The rows of csv output."""
+        assert self.code == 0, self.err
+        return list(csv.DictReader(io.StringIO(self.out)))
+
+
+def roach(*args: str, version: str = "", seconds: float = PATIENCE_SECONDS) -> Answer:
+    """Run a client verb to its end."""
+    done = subprocess.run(
+        [*COMMAND, *args],
+        cwd=TREE,
+        env=environment(version),
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Page:
+    """An HTTP answer."""
+
+    status: int
+    body: str
+
+    def json(self) -> dict[str, Any]:
+        """The body, read as JSON."""
+        content: dict[str, Any] = json.loads(self.body)
+        return content
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
+        return None
+
+
+class Node:
+    """One node: its folders, ports and, while it runs, its process."""
+
+    def __init__(self, home: Path, *, certs: Path) -> None:
+        self.home = home
+        self.certs = certs
+        self.store = home / "store"
+        self.port = free_port()
+        self.http_port = free_port()
+        self.log = home / "log.txt"
+        self.join: list[str] = [self.address]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self, *more: str, version: str = "") -> "Node":
+        """Start the process; what it prints is appended to its log."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        command = [
+            *COMMAND,
+            "start",
+            "--logtostderr",
+            f"--certs-dir={self.certs}",
+            f"--store=path={self.store}",
+            f"--listen-addr={self.address}",
+            f"--advertise-addr={self.address}",
+            f"--http-addr=127.0.0.1:{self.http_port}",
+            f"--join={','.join(self.join)}",
+            "--cache=64MiB",
+            "--max-sql-memory=64MiB",
+            *more,
+        ]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=TREE, env=environment(version), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        return self
+
+    def printed(self) -> str:
+        """Everything this node printed so far."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def printed_when(self, text: str) -> str:
+        """Everything this node printed, once that holds `text`."""
+        eventually(lambda: text in self.printed())
+        return self.printed()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self, *, seconds: float = PATIENCE_SECONDS) -> int:
+        """The exit code, once it ends by itself."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        """End it now, without a drain; harmless when it has ended."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(PATIENCE_SECONDS)
+
+    def get(self, path: str, *, scheme: str = "https") -> Page:
+        """Ask the HTTP port; status 0 when nobody listens."""
+        context = ssl.create_default_context(cafile=str(self.certs / "ca.crt"))
+        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirect())
+        try:
+            with opener.open(f"{scheme}://127.0.0.1:{self.http_port}{path}", timeout=5) as answer:
+                return Page(answer.status, answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Page(error.code, error.headers.get("Location") or error.read().decode())
+        except urllib.error.URLError:
+            return Page(0, "")
+
+    def readiness(self) -> str:
+        """`ready`, or the reason why not; empty when nobody listens."""
+        page = self.get("/health?ready=1")
+        if page.status == 200:
+            return "ready"
+        return str(page.json()["error"]) if page.status == 503 else ""
+
+    def until(self, readiness: str) -> "Node":
+        """Wait until the health page says so."""
+        eventually(lambda: self.readiness() == readiness)
+        return self
+
+    def ask(self, *args: str, client: Path, version: str = "", seconds: float = PATIENCE_SECONDS) -> Answer:
+        """Run a client verb against this node."""
+        return roach(*args, f"--certs-dir={client}", f"--host={self.address}", version=version, seconds=seconds)
+
+
+WAITS = "node is waiting for cluster initialization"
+
+
+def started(nodes: Sequence[Node]) -> Sequence[Node]:
+    """Start nodes that join each other, and wait until each waits for init."""
+    for node in nodes:
+        node.join = [other.address for other in nodes]
+        node.start()
+    for node in nodes:
+        node.until(WAITS)
+    return nodes
+
+
+def initialized(nodes: Sequence[Node], *, client: Path) -> Sequence[Node]:
+    """Start nodes, initialize the first, and wait until all are ready."""
+    started(nodes)
+    answer = nodes[0].ask("init", client=client)
+    assert answer.code == 0, answer.err
+    for node in nodes:
+        node.until("ready")
+    return nodes

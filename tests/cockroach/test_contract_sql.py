@@ -1,0 +1,91 @@
+"""Contract: the statements that are understood, and how everything else is refused."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from tests.cockroach.nodes import Answer, Node, eventually
+
+OPTION = "cluster.preserve_downgrade_option"
+
+
+def _sql(node: Node, client: Path, *statements: str) -> Answer:
+    return node.ask("sql", "--format=csv", *(f"--execute={text}" for text in statements), client=client)
+
+
+def test_an_integer_is_selected(cluster: Sequence[Node], client: Path) -> None:
+    answer = _sql(cluster[1], client, "SELECT 1")
+
+    assert (answer.code, answer.out) == (0, "?column?\n1\n")
+
+
+def test_several_statements_run_in_order(cluster: Sequence[Node], client: Path) -> None:
+    answer = _sql(cluster[0], client, "SELECT 1; SELECT 2", "SELECT 3")
+
+    assert answer.out.split("\n")[1::2] == ["1", "2", "3"]
+
+
+def test_the_first_error_stops(cluster: Sequence[Node], client: Path) -> None:
+    answer = _sql(cluster[0], client, "SELECT 1", "SELEKT 2", "SELECT 3")
+
+    assert answer.code == 1
+    assert "3" not in answer.out
+
+
+def test_nonsense_is_a_syntax_error(cluster: Sequence[Node], client: Path) -> None:
+    answer = _sql(cluster[0], client, "SELEKT 1 FROM nowhere")
+
+    assert answer.code == 1
+    assert answer.err.startswith("ERROR: at or near ")
+    assert "syntax error\nSQLSTATE: 42601\n" in answer.err
+    assert answer.err.endswith('Failed running "sql"\n')
+
+
+def test_all_nodes_name_the_same_cluster(cluster: Sequence[Node], client: Path) -> None:
+    answers = {_sql(node, client, "SELECT crdb_internal.cluster_id()").out for node in cluster}
+
+    (only,) = answers
+    assert UUID(only.splitlines()[1])
+
+
+def test_the_active_version_is_the_major_series(cluster: Sequence[Node], client: Path, standin: None) -> None:
+    answer = _sql(cluster[0], client, "SHOW CLUSTER SETTING version")
+
+    assert answer.out == "version\n25.2\n"
+
+
+def test_the_downgrade_option_is_set_everywhere_and_reset(cluster: Sequence[Node], client: Path) -> None:
+    active = _sql(cluster[0], client, "SHOW CLUSTER SETTING version").out.splitlines()[1]
+
+    done = _sql(cluster[0], client, f"SET CLUSTER SETTING {OPTION} = '{active}'")
+    eventually(lambda: _sql(cluster[2], client, f"SHOW CLUSTER SETTING {OPTION}").out.splitlines()[1] == active)
+    reset = _sql(cluster[1], client, f"RESET CLUSTER SETTING {OPTION}")
+    eventually(lambda: _sql(cluster[0], client, f"SHOW CLUSTER SETTING {OPTION}").out.splitlines()[1] == '""')
+
+    assert (done.code, done.out) == (0, "SET CLUSTER SETTING\n")
+    assert reset.code == 0
+
+
+def test_the_downgrade_option_takes_the_active_version_alone(
+    cluster: Sequence[Node], client: Path, standin: None
+) -> None:
+    answer = _sql(cluster[0], client, f"SET CLUSTER SETTING {OPTION} = '25.1'")
+
+    assert answer.code == 1
+    assert f"ERROR: cannot set {OPTION} to 25.1 (cluster version is 25.2)" in answer.err
+
+
+@pytest.mark.parametrize("statement", ["SHOW CLUSTER SETTING no.such", "SET CLUSTER SETTING no.such = 'x'"])
+def test_an_unknown_setting_is_refused(cluster: Sequence[Node], client: Path, statement: str) -> None:
+    answer = _sql(cluster[0], client, statement)
+
+    assert answer.code == 1
+    assert "no.such" in answer.err
+
+
+def test_the_version_string_names_the_release(cluster: Sequence[Node], client: Path) -> None:
+    answer = _sql(cluster[0], client, "SELECT version()")
+
+    assert answer.out.splitlines()[1].strip('"').startswith("CockroachDB CCL v")
