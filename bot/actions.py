@@ -1,0 +1,222 @@
+"""What a click does: approve, deny, details, ask again, cancel; and always: redraw the clicked message as it is now.
+
+Signing and sending is `bot.decisions`; which listener calls what is `bot.app`. Everything here runs after Slack has
+its acknowledgement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.asker import Asker
+from bot.cards.blocks import Json
+from bot.cards.details import deny_view, details_view, loading_view, sorry_view
+from bot.cards.evidence import card_message, whose_of
+from bot.cards.failure import failure_message, plain_message, sentence
+from bot.cards.operation import operation_message
+from bot.clicks import Click
+from bot.decisions import Decisions
+from bot.messages import Messages, Origin
+from bot.people import People
+from bot.ports import GatewayPort
+from bot.slack_errors import translated
+from domain.errors import OpsError
+from operations.chat import MessageRef
+from operations.messages import DecisionReceipt
+from tokens.make import LIFETIME
+
+_log = logging.getLogger(__name__)
+
+#: After this a person hears that their click still waits for a worker.
+_SLOW_SECONDS = 6.0
+#: Slack forgets a trigger after three seconds: a check that takes longer is left to the submit.
+_CHECK_SECONDS = 1.2
+#: Refusals that others in the thread should know of.
+_TOLD_IN_THREAD = {
+    "role.stranger": "who is not of this workspace",
+    "approval.four-eyes": "who asked for it: somebody else must decide",
+}
+_TOLD_KEPT = 500
+
+
+class Actions:
+    """Does what a click says.
+
+    Args:
+        client: Slack's Web API, for modals.
+        gateway: Temporal.
+        people: Who somebody is.
+        decisions: Signs and sends decisions.
+        messages: Posts and redraws.
+    """
+
+    def __init__(
+        self, client: AsyncWebClient, gateway: GatewayPort, people: People, decisions: Decisions, messages: Messages
+    ) -> None:
+        self._client = client
+        self._gateway = gateway
+        self._people = people
+        self._decisions = decisions
+        self._messages = messages
+        self._told: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+
+    async def approve(self, asker: Asker, click: Click) -> None:
+        """Approve what the card asks."""
+        await self._decided(asker, click, self._certify("approve", asker, click), doing="approve")
+
+    async def deny(self, asker: Asker, click: Click, reason: str) -> None:
+        """Deny what the card asks."""
+        await self._decided(asker, click, self._certify("deny", asker, click, reason), doing="deny")
+
+    async def ask_again(self, asker: Asker, click: Click) -> None:
+        """Ask again, on a card or for a change."""
+
+        async def work() -> DecisionReceipt:
+            identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=True)
+            return await self._decisions.ask_again(click, identity)
+
+        await self._decided(asker, click, work(), doing="ask again")
+
+    async def cancel(self, asker: Asker, click: Click) -> None:
+        """Cancel a change."""
+
+        async def work() -> DecisionReceipt:
+            identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=True)
+            return await self._decisions.cancel(click, identity)
+
+        await self._decided(asker, click, work(), doing="cancel")
+
+    async def open_deny(self, asker: Asker, click: Click, *, trigger: str) -> None:
+        """Open the modal that asks why, unless it is known by then that the person may not deny."""
+        status = None
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=True)
+                status = await self._decisions.may_open(click, identity)
+        except TimeoutError:
+            pass  # the trigger is worth three seconds; everything is checked again at the submit
+        except OpsError as error:
+            await self._refused(asker, click, error, doing="deny")
+            await self.redraw(click)
+            return
+        whose = whose_of(status) if status else "this request"
+        fingerprint = status.verdict.fingerprint if status and status.verdict else ""
+        view = deny_view(whose=f"Certificate for {whose}", fingerprint=fingerprint, private=click.private())
+        with translated("opening a dialog"):
+            await self._client.views_open(trigger_id=trigger, view=view)
+
+    async def open_details(self, asker: Asker, click: Click, *, trigger: str) -> None:
+        """Open the modal with all the evidence; it is filled when the workflow has answered."""
+        with translated("opening a dialog"):
+            opened = await self._client.views_open(trigger_id=trigger, view=loading_view())
+        view: Json
+        try:
+            await self._people.identify(asker.user, team_id=asker.team)
+            status = await self._gateway.certify_status(click.value.workflow_id, run_id=click.value.run_id)
+            view = details_view(status)
+        except OpsError as error:
+            view = sorry_view(" ".join(part for part in (sentence(error), error.hint) if part))
+        with translated("filling a dialog"):
+            await self._client.views_update(view_id=opened["view"]["id"], hash=opened["view"]["hash"], view=view)
+        await self.redraw(click)
+
+    async def old_button(self, asker: Asker, click: Click | None) -> None:
+        """Answer a button that no release knows any more, and redraw its message."""
+        said = (
+            "This button is of an older release. The message has been drawn again."
+            if click
+            else ("This button is of an older release. Use the newest card.")
+        )
+        await asker.tell(plain_message(said), messages=self._messages)
+        if click is not None:
+            await self.redraw(click)
+
+    async def redraw(self, click: Click) -> None:
+        """Draw the clicked message as its workflow says it is now; without an answer it stays as it is."""
+        if not click.channel or not click.ts:
+            return
+        value = click.value
+        ref = MessageRef(channel=click.channel, ts=click.ts)
+        url = self._gateway.url(value.workflow_id, run_id=value.run_id)
+        try:
+            if value.is_certify:
+                card = await self._gateway.certify_status(value.workflow_id, run_id=value.run_id)
+                message, sequence = card_message(card, url=url), card.sequence
+            else:
+                change = await self._gateway.operation_status(value.workflow_id, run_id=value.run_id)
+                message, sequence = operation_message(change, url=url), change.sequence
+            await self._messages.edit(ref, message, sequence=sequence, is_repair=True)
+        except OpsError as error:
+            _log.info("message not redrawn", extra={"error_code": error.code, "workflow_id": value.workflow_id})
+
+    async def _certify(self, verb: str, asker: Asker, click: Click, reason: str = "") -> DecisionReceipt:
+        identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=True)
+        return await self._decisions.certify("approve" if verb == "approve" else "deny", click, identity, reason=reason)
+
+    async def _decided(self, asker: Asker, click: Click, work: Awaitable[DecisionReceipt], *, doing: str) -> None:
+        """Wait for a decision, say what came of it where that is news, and redraw the message."""
+        task = asyncio.ensure_future(work)
+        try:
+            done, _ = await asyncio.wait((task,), timeout=_SLOW_SECONDS)
+            if not done:
+                until = datetime.now(UTC) + LIFETIME
+                said = f"No worker has taken your click yet. It is sent again by itself until {until:%H:%M} UTC."
+                await asker.tell(plain_message(said), messages=self._messages)
+            receipt = await task
+            if receipt.outcome == "already" and receipt.sentence:
+                await asker.tell(plain_message(receipt.sentence), messages=self._messages)
+        except OpsError as error:
+            await self._refused(asker, click, error, doing=doing)
+        finally:
+            task.cancel()
+            await self.redraw(click)
+
+    async def _refused(self, asker: Asker, click: Click, error: OpsError, *, doing: str) -> None:
+        """Tell the person; log it, since a refusal leaves nothing in any history; tell the thread what matters."""
+        _log.info(
+            "click refused",
+            extra={
+                "verb": doing,
+                "person": asker.user,
+                "team": asker.team,
+                "error_code": error.code,
+                "workflow_id": click.value.workflow_id,
+                "run_id": click.value.run_id,
+            },
+        )
+        await asker.tell(failure_message(error), messages=self._messages)
+        why = _TOLD_IN_THREAD.get(error.code)
+        if why is not None and click.channel and click.ts:
+            await self._tell_thread(asker, click, f"tried to {doing} this, {why}. Nothing was decided.", error.code)
+
+    async def _tell_thread(self, asker: Asker, click: Click, said: str, code: str) -> None:
+        key = (asker.user, click.value.approval_id or click.value.run_id, code)
+        if key in self._told:
+            return  # once a person and request: nobody can fill a thread by clicking
+        self._told[key] = None
+        if len(self._told) > _TOLD_KEPT:
+            self._told.popitem(last=False)
+        origin = Origin(click.value.workflow_id, click.value.run_id, "refused", ":".join(key))
+        try:
+            await self._messages.post(
+                plain_message(said, about=asker.user),
+                channel=click.channel,
+                origin=origin,
+                thread_ts=click.thread_ts or click.ts,
+            )
+        except OpsError as error:
+            _log.info("refusal not told in the thread", extra={"error_code": error.code})
+
+    async def refuse_stranger(self, asker: Asker, click: Click | None, error: OpsError) -> None:
+        """Tell a stranger no, and the thread that they tried."""
+        if click is None:
+            await asker.tell(failure_message(error), messages=self._messages)
+            return
+        await self._refused(asker, click, error, doing="use a button of")
+        await self.redraw(click)

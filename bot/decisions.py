@@ -1,0 +1,197 @@
+"""From a click to a signed decision: look what the run asks for now, check who clicks, sign exactly that, send it.
+
+The checks here only make the refusal quick and friendly; the workflow validates again. Redrawing the card afterwards is
+`bot.actions`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+from bot.clicks import Click
+from bot.people import Identity, People, missing_role
+from bot.ports import GatewayPort
+from domain.configuration import ApprovalRule, Configuration, RoleName
+from domain.errors import OpsError, RefusedError
+from domain.roles import PolicySnapshot, may_decide
+from gateway.running import ApprovalTarget
+from operations.certify import CertifyStatus
+from operations.messages import APPROVE, ASK_AGAIN, CANCEL, Decision, DecisionReceipt, Token, Verb
+from tokens.make import TokenSigner
+
+_log = logging.getLogger(__name__)
+
+#: The friendly check waits no longer for the workflow's own answer; the decision itself may wait.
+_QUERY_SECONDS = 2.0
+
+
+class Decisions:
+    """Signs and sends what people decide.
+
+    Args:
+        gateway: Temporal.
+        signer: The bot's key.
+        people: Who somebody is.
+        configuration: The bot's own view of the roles.
+        clock: Now, stamped into tokens.
+    """
+
+    def __init__(
+        self,
+        gateway: GatewayPort,
+        signer: TokenSigner,
+        people: People,
+        configuration: Configuration,
+        *,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._gateway = gateway
+        self._signer = signer
+        self._people = people
+        self._approvals = configuration.approvals
+        self._policy = PolicySnapshot.of(configuration)
+        self._clock = clock
+
+    async def status(self, click: Click) -> CertifyStatus | None:
+        """Return what a card's workflow says, when it says it quickly."""
+        try:
+            async with asyncio.timeout(_QUERY_SECONDS):
+                return await self._gateway.certify_status(click.value.workflow_id, run_id=click.value.run_id)
+        except (TimeoutError, OpsError):
+            return None
+
+    async def may_open(self, click: Click, identity: Identity) -> CertifyStatus | None:
+        """Check that a person may deny what a card asks, before the modal asks why.
+
+        Raises:
+            RefusedError: No, and why.
+            TransientError: It cannot be known right now.
+        """
+        target, status = await asyncio.gather(self._target(click), self.status(click))
+        self._require_same(click, target)
+        self._require_right(identity, status, is_approval=False)
+        return status
+
+    async def certify(self, verb: Verb, click: Click, identity: Identity, *, reason: str = "") -> DecisionReceipt:
+        """Approve or deny what a card asks.
+
+        Raises:
+            OpsError: Refused, closed, not recorded in time, or Temporal cannot be reached.
+        """
+        target, status = await asyncio.gather(self._target(click), self.status(click))
+        self._require_same(click, target)
+        if verb == APPROVE and status is not None and status.verdict is not None and not status.verdict.is_approvable:
+            failed = ", ".join(check.title for check in status.verdict.failed)
+            raise RefusedError("csr.not-approvable", f"Nobody can approve this request: {failed}.")
+        self._require_right(identity, status, is_approval=verb == APPROVE)
+        token = self._signer.issue(
+            verb,
+            identity.person,
+            workflow_id=target.workflow_id,
+            now=self._clock(),
+            run_id=target.run_id,
+            approval_id=target.approval_id,
+            fingerprint=target.fingerprint,
+        )
+        update_id = f"{verb}:{target.approval_id}:{identity.person.id}"
+        return await self._send(verb, click, identity, token, update_id=update_id, reason=reason)
+
+    async def ask_again(self, click: Click, identity: Identity) -> DecisionReceipt:
+        """Open an expired card again, or let pods ask again whose request was denied."""
+        value = click.value
+        if value.is_certify:
+            self._require_same(click, await self._target(click))
+        token = self._signer.issue(
+            "ask_again",
+            identity.person,
+            workflow_id=value.workflow_id,
+            now=self._clock(),
+            run_id=value.run_id,
+            approval_id=value.approval_id,
+        )
+        # A change may be asked again more than once in its run: there the click itself tells them apart.
+        update_id = f"{ASK_AGAIN}:{value.approval_id or f'{value.run_id}:{click.stamp}'}:{identity.person.id}"
+        return await self._send("ask_again", click, identity, token, update_id=update_id)
+
+    async def cancel(self, click: Click, identity: Identity) -> DecisionReceipt:
+        """Stop a change before its next step."""
+        value = click.value
+        token = self._signer.issue(
+            "cancel", identity.person, workflow_id=value.workflow_id, now=self._clock(), run_id=value.run_id
+        )
+        update_id = f"{CANCEL}:{value.run_id}:{identity.person.id}"
+        return await self._send("cancel", click, identity, token, update_id=update_id)
+
+    async def _send(
+        self, verb: Verb, click: Click, identity: Identity, token: Token, *, update_id: str, reason: str = ""
+    ) -> DecisionReceipt:
+        receipt = await self._gateway.decide(
+            verb,
+            workflow_id=click.value.workflow_id,
+            run_id=click.value.run_id,
+            decision=Decision(token=token, reason=reason),
+            update_id=update_id,
+        )
+        _log.info(
+            "decision sent",
+            extra={
+                "verb": verb,
+                "person": identity.person.id,
+                "workflow_id": click.value.workflow_id,
+                "run_id": click.value.run_id,
+                "outcome": receipt.outcome,
+            },
+        )
+        return receipt
+
+    async def _target(self, click: Click) -> ApprovalTarget:
+        return await self._gateway.target(click.value.workflow_id, run_id=click.value.run_id)
+
+    def _require_same(self, click: Click, target: ApprovalTarget) -> None:
+        """Sign only what the clicked card named."""
+        if not target.is_open:
+            raise RefusedError("decision.closed", "This request is closed already.", hint="The card shows its end.")
+        if not target.approval_id or target.approval_id != click.value.approval_id:
+            raise RefusedError(
+                "decision.changed", "The request changed since this card was made.", hint="The card shows it as it is."
+            )
+
+    def _require_right(self, identity: Identity, status: CertifyStatus | None, *, is_approval: bool) -> None:
+        rule = self._rule(status)
+        self._people.holds(identity, rule.role)  # raises when that cannot be known
+        approved = tuple(d.person for d in status.decisions if d.verb == APPROVE) if status else ()
+        verdict = may_decide(
+            self._policy,
+            rule,
+            identity.person,
+            asked_by=status.asked_by if status else (),
+            approved_by=approved,
+            is_approval=is_approval,
+        )
+        if not verdict.is_yes:
+            code = verdict.reasons[0].code
+            if code == "role.missing":
+                raise RefusedError(code, missing_role(self._policy, rule.role))
+            said = "; ".join(reason.sentence() for reason in verdict.reasons)
+            raise RefusedError(code, f"{said[:1].upper()}{said[1:]}.")
+
+    def _rule(self, status: CertifyStatus | None) -> ApprovalRule:
+        """Return the rule for what is asked; without the workflow's answer, the one that asks least."""
+        if status is None or status.evidence is None:
+            return ApprovalRule(role=self._mildest(), four_eyes=False)
+        if status.evidence.kind == "node":
+            rule = self._approvals.node
+        elif re.search(r"(^|[,/\s])CN=root($|[,/\s])", status.evidence.subject):
+            rule = self._approvals.client_root
+        else:
+            rule = self._approvals.client
+        return rule
+
+    def _mildest(self) -> RoleName:
+        rules = (self._approvals.node, self._approvals.client, self._approvals.client_root)
+        asked = {rule.role for rule in rules}
+        return next((role for role in ("viewer", "operator", "approver") if role in asked), "approver")

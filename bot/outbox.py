@@ -1,0 +1,187 @@
+"""The chat activities, served by the bot on its own queue: show an operation, show a card, say a milestone.
+
+Slack is a view: nothing here decides anything, and a workflow never waits for it before a decision. Posting and order
+are `bot.messages`; how it looks is `bot.cards`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from bot.cards import blocks as b
+from bot.cards.blocks import Message
+from bot.cards.evidence import card_message
+from bot.cards.operation import operation_message
+from bot.messages import Messages, Origin
+from bot.ports import GatewayPort
+from domain.errors import BrokenError, OpsError, TransientError
+from gateway.running import Home
+from operations.chat import SAY, SHOW_CARD, SHOW_OPERATION, MessageRef, Say, ShowCard, ShowOperation
+
+_log = logging.getLogger(__name__)
+
+#: A card waits this long for the root message of the change behind it (design, section 5).
+_HOME_WITHIN = timedelta(seconds=30)
+_LOOK_EVERY = 0.5
+#: An earlier try of the same post cannot be older than the activity, but for clocks that differ.
+_CLOCKS = timedelta(minutes=2)
+_MARKS = {"milestone": "", "warning": "⚠ ", "end": ""}
+#: States in which the message is drawn by a child of the run, which cannot know what the run itself posted last.
+_ENDED = frozenset({"done", "nothing", "failed", "cancelled", "plan", "issued", "denied", "gone"})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ChatActivities:
+    """What workflows say in Slack.
+
+    Args:
+        messages: Posts and redraws.
+        gateway: Knows where a change is shown.
+        clock: Now.
+    """
+
+    def __init__(self, messages: Messages, gateway: GatewayPort, *, clock: Callable[[], datetime] = _now) -> None:
+        self._messages = messages
+        self._gateway = gateway
+        self._clock = clock
+
+    @activity.defn(name=SHOW_OPERATION)
+    async def show_operation(self, request: ShowOperation) -> MessageRef:
+        """Post or redraw an operation's root message. Safe to repeat: an earlier post is found by its metadata."""
+        status = request.status
+        message = operation_message(status, url=self._gateway.url(status.workflow_id, run_id=status.run_id))
+        with _reported("operation", workflow_id=status.workflow_id, run_id=status.run_id):
+            if request.message is not None:
+                return await self._redraw(request.message, message, status.sequence)
+            return await self._messages.post(
+                message,
+                channel=request.channel,
+                origin=Origin(status.workflow_id, status.run_id, "operation"),
+                sequence=status.sequence,
+                look_first=_may_be_repeat() or status.state in _ENDED,
+                since=(status.started_at - _CLOCKS).timestamp(),
+            )
+
+    @activity.defn(name=SHOW_CARD)
+    async def show_card(self, request: ShowCard) -> MessageRef:
+        """Post or redraw a certificate's card. Safe to repeat: an earlier post is found by its metadata."""
+        status = request.status
+        message = card_message(status, url=self._gateway.url(status.workflow_id, run_id=status.run_id))
+        with _reported("card", workflow_id=status.workflow_id, run_id=status.run_id):
+            if request.message is not None:
+                return await self._redraw(request.message, message, status.sequence)
+            home = await self._home(request)
+            origin = Origin(status.workflow_id, status.run_id, "card")
+            is_ended = status.state in _ENDED
+            look_first, since = _may_be_repeat() or is_ended, 0.0 if is_ended else _since()
+            channel = home.channel or request.channel
+            try:
+                return await self._messages.post(
+                    message,
+                    channel=channel,
+                    origin=origin,
+                    sequence=status.sequence,
+                    thread_ts=home.root_ts,
+                    look_first=look_first,
+                    since=since,
+                )
+            except BrokenError as error:
+                if not home.root_ts or error.code not in ("slack.thread-not-found", "slack.message-not-found"):
+                    raise
+                # Somebody deleted the root message: the card still has to be seen.
+                return await self._messages.post(
+                    message,
+                    channel=channel,
+                    origin=origin,
+                    sequence=status.sequence,
+                    look_first=look_first,
+                    since=since,
+                )
+
+    @activity.defn(name=SAY)
+    async def say(self, request: Say) -> MessageRef:
+        """Say one sentence in a thread. Safe to repeat: an earlier post is found by its key."""
+        info = activity.info()
+        workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
+        with _reported("say", workflow_id=workflow_id, run_id=run_id):
+            return await self._messages.post(
+                _said(request),
+                channel=request.channel,
+                origin=Origin(workflow_id, run_id, "say", request.key),
+                thread_ts=request.thread_ts,
+                is_broadcast=request.kind == "end" and bool(request.thread_ts),
+                look_first=_may_be_repeat(),
+                since=_since(),
+            )
+
+    async def _redraw(self, ref: MessageRef, message: Message, sequence: int) -> MessageRef:
+        was_drawn = await self._messages.edit(ref, message, sequence=sequence)
+        return ref if was_drawn else MessageRef(channel=ref.channel, ts="")
+
+    async def _home(self, request: ShowCard) -> Home:
+        """Wait for the root message of the change behind a card; after half a minute the channel itself will do."""
+        if not request.behind_workflow_id:
+            return Home()
+        until = activity.info().scheduled_time + _HOME_WITHIN
+        while True:
+            home = await self._gateway.home(request.behind_workflow_id, run_id=request.behind_run_id)
+            if (home.channel and home.root_ts) or self._clock() >= until:
+                return home
+            activity.heartbeat()
+            await asyncio.sleep(_LOOK_EVERY)
+
+
+def _may_be_repeat() -> bool:
+    return activity.info().attempt > 1
+
+
+def _since() -> float:
+    return (activity.info().scheduled_time - _CLOCKS).timestamp()
+
+
+def _said(request: Say) -> Message:
+    mark, text = _MARKS[request.kind], b.cut(request.text, b.MODAL_TEXT)
+    elements = [b.text(mark)] if mark else []
+    if request.mention:
+        elements += [b.person(request.mention), b.text(" ")]
+    who = f"{b.mention(request.mention)} " if request.mention else ""
+    fallback = b.cut(f"{mark}{who}{b.notice(request.text)}", b.FALLBACK)
+    return Message(text=fallback, blocks=[b.rich(b.line(*elements, b.text(text)))])
+
+
+@contextmanager
+def _reported(kind: str, *, workflow_id: str, run_id: str) -> Iterator[None]:
+    """Turn our errors into Temporal's, and log the end in one line."""
+    fields = {"message_kind": kind, "workflow_id": workflow_id, "run_id": run_id, "attempt": activity.info().attempt}
+    try:
+        yield
+    except OpsError as error:
+        level = logging.ERROR if isinstance(error, BrokenError) else logging.INFO
+        if activity.info().attempt > 3:
+            level = max(level, logging.WARNING)
+        _log.log(level, "message not delivered", extra={**fields, "error_code": error.code})
+        raise _application_error(error) from error
+    _log.debug("message delivered", extra=fields)
+
+
+def _application_error(error: OpsError) -> ApplicationError:
+    facts = {"code": error.code, "message": error.message, "hint": error.hint}
+    is_passing = isinstance(error, TransientError)
+    return ApplicationError(
+        error.message,
+        facts,
+        type=type(error).__name__,
+        non_retryable=not is_passing,
+        next_retry_delay=error.retry_after if isinstance(error, TransientError) else None,
+        category=ApplicationErrorCategory.BENIGN if is_passing else ApplicationErrorCategory.UNSPECIFIED,
+    )

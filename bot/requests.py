@@ -1,0 +1,203 @@
+"""What a typed command does: start a change, look, decide by id, cancel, help. Each ends in one answer to who typed it.
+
+Reading the line is `bot.command`; clicks are `bot.actions`; the operation's own message is posted by its workflow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from pydantic import create_model
+
+from bot.asker import Asker
+from bot.cards.blocks import Message
+from bot.cards.csr import csr_message
+from bot.cards.failure import plain_message
+from bot.cards.help import help_message
+from bot.cards.started import started_message
+from bot.cards.status import status_message
+from bot.clicks import ButtonValue, Click
+from bot.command import Command, parse
+from bot.decisions import Decisions
+from bot.people import Identity, People, missing_role
+from bot.ports import GatewayPort
+from domain.configuration import Configuration, RoleName
+from domain.errors import RefusedError, TransientError
+from domain.model import ClusterRef
+from domain.roles import PolicySnapshot
+from operations.base import Operation, Start, request_hash
+from operations.csr import CsrResult
+from operations.decide import ApproveRequest, DenyRequest, HelpRequest
+from operations.queues import change_id
+from tokens.make import TokenSigner
+
+_log = logging.getLogger(__name__)
+
+
+class Requests:
+    """Does what a command says.
+
+    Args:
+        gateway: Temporal.
+        signer: The bot's key, for start tokens.
+        people: Who somebody is.
+        decisions: Signs and sends decisions.
+        configuration: Clusters, channels, roles.
+        version: Ours, for help.
+        clock: Now, stamped into tokens.
+    """
+
+    def __init__(
+        self,
+        gateway: GatewayPort,
+        signer: TokenSigner,
+        people: People,
+        decisions: Decisions,
+        configuration: Configuration,
+        *,
+        version: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._gateway = gateway
+        self._signer = signer
+        self._people = people
+        self._decisions = decisions
+        self._configuration = configuration
+        self._policy = PolicySnapshot.of(configuration)
+        self._version = version
+        self._clock = clock
+
+    async def answer(self, asker: Asker, text: str, *, trigger: str) -> Message:
+        """Do what the line says and return the answer.
+
+        Args:
+            asker: Who typed it.
+            text: What stands behind the command.
+            trigger: Slack's id of this one command: the same command delivered twice is one request.
+
+        Raises:
+            OpsError: It was refused, cannot be right, or something does not answer.
+        """
+        command = parse(text, configuration=self._configuration, channel=asker.channel)
+        is_decision = command.operation.kind in ("change", "decision")
+        identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=is_decision)
+        request = command.request
+        if isinstance(request, HelpRequest):
+            return help_message(
+                request.verb, configuration=self._configuration, channel=asker.channel, version=self._version
+            )
+        if isinstance(request, ApproveRequest | DenyRequest):
+            return await self._decide(command, identity)
+        if command.operation.name == "cancel":
+            return await self._cancel(command, identity)
+        self._require_role(command.operation, identity)
+        if command.operation.kind == "change":
+            return await self._start(command, asker, identity, trigger=trigger)
+        return await self._look(command, trigger=trigger)
+
+    def role_of(self, operation: Operation) -> RoleName:
+        """Return the role that an operation asks for here."""
+        rule = self._configuration.operations.get(operation.name)
+        return rule.ask if rule else operation.role
+
+    def _require_role(self, operation: Operation, identity: Identity) -> None:
+        role = self.role_of(operation)
+        if not self._people.holds(identity, role):
+            raise RefusedError("role.missing", missing_role(self._policy, role))
+
+    async def _start(self, command: Command, asker: Asker, identity: Identity, *, trigger: str) -> Message:
+        ref, operation, person = _ref(command), command.operation, identity.person
+        request_id = _request_id(asker, trigger)
+        token = self._signer.issue(
+            "start",
+            person,
+            workflow_id=change_id(ref),
+            now=self._clock(),
+            request_id=request_id,
+            request_hash=request_hash(operation.name, command.request),
+        )
+        started = await self._gateway.start(
+            operation,
+            _start_of(operation, request_id=request_id, request=command.request, token=token.model_dump()),
+            ref=ref,
+            requester=person,
+            summary=f"{operation.name} {ref.cluster}, asked by {person.name or person.id}",
+        )
+        _log.info(
+            "operation started",
+            extra={
+                "operation": operation.name,
+                "cluster": ref.cluster,
+                "person": person.id,
+                "workflow_id": started.workflow_id,
+                "run_id": started.run_id,
+                "is_repeat": started.is_repeat,
+            },
+        )
+        channel = self._configuration.clusters[ref.cluster].channel
+        return started_message(
+            f"{operation.name} of {ref.cluster}",
+            channel="" if channel == asker.channel else channel,
+            url=self._gateway.url(started.workflow_id, run_id=started.run_id),
+        )
+
+    async def _look(self, command: Command, *, trigger: str) -> Message:
+        ref = _ref(command)
+        running = await self._running(ref)
+        request_id = hashlib.sha256(f"look:{trigger}".encode()).hexdigest()[:20]
+        try:
+            result = await self._gateway.look(command.operation, ref, request_id=request_id)
+        except TransientError as error:
+            # What Temporal alone knows is still worth saying.
+            if running:
+                error.message = f"{error.message} Temporal says: {running}"
+            raise
+        if isinstance(result, CsrResult):
+            return csr_message(result)
+        return status_message(result, running=running)
+
+    async def _running(self, ref: ClusterRef) -> str:
+        found = await self._gateway.running(ref)
+        if found is None:
+            return ""
+        who = found.requester.name or found.requester.id if found.requester else "somebody"
+        return f"{found.operation}, asked for by {who} at {found.since:%H:%M} UTC."
+
+    async def _decide(self, command: Command, identity: Identity) -> Message:
+        request = command.request
+        assert isinstance(request, ApproveRequest | DenyRequest)
+        target = await self._gateway.find_approval(request.id)
+        value = ButtonValue(workflow_id=target.workflow_id, run_id=target.run_id, approval_id=target.approval_id)
+        if isinstance(request, DenyRequest):
+            receipt = await self._decisions.certify("deny", Click(value=value), identity, reason=request.reason)
+        else:
+            receipt = await self._decisions.certify("approve", Click(value=value), identity)
+        return plain_message(receipt.sentence or "Recorded.")
+
+    async def _cancel(self, command: Command, identity: Identity) -> Message:
+        ref = _ref(command)
+        running = await self._gateway.running(ref)
+        if running is None:
+            raise RefusedError("cancel.nothing", f"Found no operation running on {ref.cluster}, expected one.")
+        value = ButtonValue(workflow_id=running.workflow_id, run_id=running.run_id)
+        receipt = await self._decisions.cancel(Click(value=value), identity)
+        return plain_message(receipt.sentence or "Recorded.")
+
+
+def _ref(command: Command) -> ClusterRef:
+    assert command.ref is not None
+    return command.ref
+
+
+def _request_id(asker: Asker, trigger: str) -> str:
+    return hashlib.sha256(f"{asker.team}/{asker.user}/{trigger}".encode()).hexdigest()[:20]
+
+
+def _start_of(operation: Operation, **fields: Any) -> Start:
+    """Make the workflow's argument: `Start` and the operation's own request, whatever operation it is."""
+    model = create_model(f"{operation.workflow}Start", __base__=Start, request=(operation.request, ...))
+    return model.model_validate(fields)

@@ -1,0 +1,1 @@
+"""Stories that are played without hands on the local world: one module each, with `play(stack, told)`."""

@@ -1,0 +1,174 @@
+"""What scenarios and end-to-end tests do with a local world: type, find cards, click, look with kubectl.
+
+Nothing here goes round the product: people act through the page, facts come from Kubernetes and Temporal.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError
+
+from devtools.page import Message, Page, actions_of, until
+from devtools.stack import REF, Stack
+from operations.certify import CertifyStatus
+from operations.messages import STATUS, OperationStatus
+from operations.queues import change_id
+
+NODES = ("cockroachdb-0", "cockroachdb-1", "cockroachdb-2")
+CLIENT_POD = "cockroachdb-client-secure"
+#: Requests of the first deploy, by the names that the procedure by hand knows.
+CSRS = (*(f"{REF.namespace}.node.{pod}" for pod in NODES), f"{REF.namespace}.client.root")
+
+
+class Driver:
+    """Acts in one local world."""
+
+    def __init__(self, stack: Stack, client: Client) -> None:
+        self.stack, self.client = stack, client
+        self.page: Page = stack.page
+
+    @classmethod
+    async def of(cls, stack: Stack) -> Driver:
+        """Return the driver of a world that is up."""
+        return cls(stack, await stack.client())
+
+    # --- operations ---
+
+    async def type_change(self, persona: str, text: str) -> WorkflowHandle[Any, Any]:
+        """Type a command that starts a change; return its run once Temporal has it."""
+        before = await self._run_id()
+        answer = await self.page.command(persona, text)
+        assert answer["ok"], f"{text} was not taken: {answer}"
+
+        async def started() -> str | None:
+            now = await self._run_id()
+            return now if now != before else None
+
+        run_id = await until(started, f"{text} starts a run", seconds=30)
+        return self.client.get_workflow_handle(change_id(REF), run_id=run_id)
+
+    async def _run_id(self) -> str:
+        try:
+            return (await self.client.get_workflow_handle(change_id(REF)).describe()).run_id
+        except RPCError:
+            return ""
+
+    async def operation(self, run: WorkflowHandle[Any, Any]) -> OperationStatus:
+        """Return a change's status."""
+        status: OperationStatus = await run.query(STATUS, result_type=OperationStatus)
+        return status
+
+    async def root(self, run: WorkflowHandle[Any, Any], *, words: str = "", seconds: float = 60) -> Message:
+        """Wait for the root message of a run, and for the words it begins with, such as ``done``."""
+
+        def is_root(message: Message) -> bool:
+            origin = _origin(message)
+            is_its = origin.get("run_id") == run.run_id and "/csr/" not in str(origin.get("workflow_id"))
+            return (
+                is_its
+                and message.get("thread_ts") in (None, "", message["ts"])
+                and str(message.get("text")).startswith(words)
+            )
+
+        return await self.page.until_message(
+            "erin", f"the root message begins with “{words}”", is_root, seconds=seconds
+        )
+
+    # --- cards ---
+
+    async def card(self, csr: str, *, action: str = "", seconds: float = 90) -> Message:
+        """Wait for the newest card of a CSR, offering an action if one is named."""
+
+        async def look() -> Message | None:
+            cards = [m for m in await self.page.messages("ada") if f"/csr/{csr}/" in str(_origin(m).get("workflow_id"))]
+            newest = cards[-1] if cards else None
+            return newest if newest and (not action or action in actions_of(newest)) else None
+
+        return await until(look, f"the card of {csr} offers {action or 'itself'}", seconds=seconds)
+
+    async def certify(self, card: Message) -> CertifyStatus:
+        """Return the state behind a card."""
+        origin = _origin(card)
+        handle = self.client.get_workflow_handle(origin["workflow_id"], run_id=origin["run_id"])
+        status: CertifyStatus = await handle.query(STATUS, result_type=CertifyStatus)
+        return status
+
+    async def approve(self, persona: str, card: Message) -> None:
+        """Click Approve and wait until the certificate is issued."""
+        answer = await self.page.click(persona, card, "approve")
+        assert answer["ok"], f"the click was not taken: {answer}"
+        await self.until_state(card, "issued")
+
+    async def until_state(self, card: Message, state: str, *, seconds: float = 60) -> CertifyStatus:
+        """Wait until a card's request is in a state."""
+
+        async def look() -> CertifyStatus | None:
+            status = await self.certify(card)
+            return status if status.state == state else None
+
+        return await until(look, f"{_origin(card)['workflow_id']} is {state}", seconds=seconds)
+
+    async def refused(self, persona: str, card: Message, action: str, *, words: str) -> str:
+        """Click something that must be refused; return the sentence that the person alone sees."""
+        before = len(await self.page.ephemerals(persona))
+        await self.page.click(persona, card, action)
+        said = await self.page.until_ephemeral(persona, after=before, words=words)
+        return str(said.get("text") or "")
+
+    # --- Kubernetes ---
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+        """Run kubectl as the cluster's administrator."""
+        return self.stack.cluster.kubectl("-n", REF.namespace, *arguments, given=given)
+
+    def objects(self, kind: str) -> list[dict[str, Any]]:
+        """Return all objects of a kind in the database's namespace."""
+        items: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "-o", "json"))["items"]
+        return items
+
+    def csr_conditions(self) -> dict[str, str]:
+        """Return what `kubectl get csr` calls CONDITION, by name."""
+        rows = self.kubectl("get", "csr", "--no-headers").splitlines()
+        return {row.split()[0]: row.split()[-1] for row in rows if row.strip()}
+
+    def sql(self, statement: str) -> str:
+        """Run SQL through the client pod, as the procedure by hand does."""
+        return self.kubectl(
+            *("exec", CLIENT_POD, "--", "/cockroach/cockroach", "sql"),
+            *("--certs-dir=/cockroach/cockroach-certs", "--host=cockroachdb-public", "-e", statement),
+        )
+
+    async def until_conditions(self, wanted: dict[str, str], *, seconds: float = 30) -> dict[str, str]:
+        """Wait until CSRs have conditions."""
+
+        async def look() -> dict[str, str] | None:
+            found = self.csr_conditions()
+            return found if all(found.get(name) == condition for name, condition in wanted.items()) else None
+
+        return await until(look, f"kubectl shows {wanted}", seconds=seconds)
+
+
+async def history_events(run: WorkflowHandle[Any, Any]) -> int:
+    """Count the events of a run's history."""
+    return len((await run.fetch_history()).events)
+
+
+async def seconds_of(run: WorkflowHandle[Any, Any]) -> float:
+    """Return how long a closed run took."""
+    found = await run.describe()
+    assert found.close_time is not None
+    return (found.close_time - found.start_time).total_seconds()
+
+
+def _origin(message: Message) -> dict[str, Any]:
+    found: dict[str, Any] = (message.get("metadata") or {}).get("event_payload") or {}
+    return found
+
+
+def since(begun: float) -> str:
+    """Say how long something took."""
+    return f"{time.monotonic() - begun:.1f} s"

@@ -1,0 +1,217 @@
+"""The whole local world: Kubernetes, Temporal, signer, ops, bot and console, brought up and taken down in order.
+
+Everything is real but two stand-ins: the database node (`devtools/cockroach`) and Slack (`devtools/console`). The
+processes are the production ones; only addresses, tokens and image names differ. Demo, scenarios and end-to-end tests
+use this and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from temporalio.client import Client
+
+from activities.manifests.installation import OPS, SIGNER, installation
+from devtools.cluster import Cluster
+from devtools.images import agent_image, database_image
+from devtools.keys import KID, configuration_text, make_slack_secrets, make_token_keys
+from devtools.page import Page
+from devtools.processes import Child, free_port
+from devtools.temporal import TemporalServer
+from domain.configuration import Configuration, parse_configuration
+from domain.model import ClusterRef
+from gateway.connect import connect
+from gateway.settings import TemporalSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = "dev"
+VERSION = "v25.2.3"
+REF = ClusterRef(site=SITE, namespace="crdb", cluster="crdb")
+
+
+class Stack:
+    """One local world in one folder.
+
+    Args:
+        folder: Configuration, keys, logs and Temporal's database; made new by `up`.
+        name: The dev cluster's name.
+        say: Gets one line of progress at a time.
+        settings: More TOML for `crdbops.toml`.
+        console_port: Of the page; 0 takes a free one.
+        ui_port: Of Temporal's Web UI; 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        say: Callable[[str], None] = lambda line: None,
+        settings: str = "",
+        console_port: int = 0,
+        ui_port: int = 0,
+    ) -> None:
+        self.folder, self._name, self._say, self._settings = folder, name, say, settings
+        self._console_port, self._ui_port = console_port or free_port(), ui_port or free_port()
+        self.cluster = Cluster(name, state_dir=folder / "cluster", report=lambda line: say(f"  {line}"))
+        self.temporal = TemporalServer(folder / "temporal", port=free_port(), ui_port=self._ui_port)
+        self.children: dict[str, Child] = {}
+        self._begun = time.monotonic()
+
+    @property
+    def console_url(self) -> str:
+        """Address of the page to type and click in."""
+        return f"http://127.0.0.1:{self._console_port}"
+
+    @property
+    def ops(self) -> Child:
+        """The ops worker."""
+        return self.children["ops"]
+
+    @property
+    def signer(self) -> Child:
+        """The signer."""
+        return self.children["signer"]
+
+    @property
+    def bot(self) -> Child:
+        """The bot."""
+        return self.children["bot"]
+
+    @property
+    def page(self) -> Page:
+        """A driver of the console's page."""
+        return Page(self.console_url)
+
+    async def client(self) -> Client:
+        """Connect to Temporal as the processes do."""
+        settings = TemporalSettings(address=self.temporal.address)
+        return await connect(settings, identity="local-world")
+
+    async def up(self) -> None:
+        """Bring everything up; what an earlier world of this folder left is taken down first."""
+        await asyncio.to_thread(self._clear)
+        await asyncio.gather(self._start_cluster(), self.temporal.start())
+        self._tell(f"Temporal: {self.temporal.address}, Web UI {self.temporal.ui_url}")
+        configuration = await asyncio.to_thread(self._load_images)
+        await asyncio.to_thread(self._install, configuration)
+        self._make_children()
+        for child in self.children.values():
+            child.start()
+        for child in self.children.values():
+            await child.wait_ready()
+            self._tell(f"{child.name}: runs, pid {child.pid}")
+
+    async def down(self) -> None:
+        """Take everything down, in the opposite order; the folder with its logs stays."""
+        await asyncio.to_thread(self._take_down)
+
+    def forget(self) -> None:
+        """Remove the folder with everything in it, after `down`."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _take_down(self) -> None:
+        for child in reversed(list(self.children.values())):
+            child.stop()
+            self._tell(f"{child.name}: stopped")
+        self.temporal.stop()
+        self._tell("Temporal: stopped")
+        self.cluster.down(purge=True)
+        self._tell("Kubernetes: gone")
+
+    def _clear(self) -> None:
+        self.cluster.down(purge=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+
+    async def _start_cluster(self) -> None:
+        self._tell("Kubernetes: starting (the first time it is built, about ten minutes)")
+        await asyncio.to_thread(self.cluster.up)
+        self._tell(f"Kubernetes: {self.cluster.server}")
+
+    def _load_images(self) -> Configuration:
+        agent, database = agent_image(), database_image(VERSION)
+        for image in (agent, database):
+            self.cluster.load_image(image.archive)
+            self._tell(f"image: {image.ref}")
+        text = configuration_text(
+            agent_image=agent.ref,
+            database_image=database.ref.rpartition(":")[0],
+            version=VERSION,
+            settings=self._settings,
+        )
+        (self.folder / "crdbops.toml").write_text(text)
+        return parse_configuration(text)
+
+    def _install(self, configuration: Configuration) -> None:
+        objects = {"apiVersion": "v1", "kind": "List", "items": installation(configuration, SITE)}
+        self.cluster.kubectl("apply", "--server-side", "-f", "-", given=json.dumps(objects))
+        namespace = configuration.sites[SITE].system_namespace
+        for name in (OPS, SIGNER):
+            self.cluster.service_account_kubeconfig(namespace, name, self.folder / f"{name}.kubeconfig")
+        self._tell("identities: ops and signer, each with its own rights")
+
+    def _make_children(self) -> None:
+        token_key, ring = make_token_keys(self.folder)
+        signing_secret, bot_token = make_slack_secrets(self.folder)
+        bot_port = free_port()
+        common = {
+            "CRDBOPS_CONFIG": str(self.folder / "crdbops.toml"),
+            "CRDBOPS_TEMPORAL_ADDRESS": self.temporal.address,
+            "CRDBOPS_TEMPORAL_UI_URL": self.temporal.ui_url,
+            "PYTHONPATH": str(ROOT),
+        }
+        for role, identity in (("signer", SIGNER), ("ops", OPS)):
+            health = free_port()
+            self._add(
+                role,
+                [sys.executable, str(ROOT / "worker.py"), "--role", role],
+                common
+                | {
+                    "CRDBOPS_SITE": SITE,
+                    "CRDBOPS_KEY_RING_FILE": str(ring),
+                    f"CRDBOPS_{role.upper()}_KUBECONFIG": str(self.folder / f"{identity}.kubeconfig"),
+                    "CRDBOPS_HEALTH_PORT": str(health),
+                },
+                f"http://127.0.0.1:{health}/readyz",
+            )
+        self._add(
+            "console",
+            [
+                *(sys.executable, "-m", "devtools.console", "--port", str(self._console_port)),
+                *("--bot-url", f"http://127.0.0.1:{bot_port}/slack/events"),
+            ],
+            {
+                "CONSOLE_SIGNING_SECRET": signing_secret.read_text(),
+                "CONSOLE_BOT_TOKEN": bot_token.read_text(),
+                "PYTHONPATH": str(ROOT),
+            },
+            f"{self.console_url}/_page/state?persona=erin",
+        )
+        self._add(
+            "bot",
+            [sys.executable, "-m", "bot"],
+            common
+            | {
+                "CRDBOPS_SLACK_BOT_TOKEN_FILE": str(bot_token),
+                "CRDBOPS_SLACK_SIGNING_SECRET_FILE": str(signing_secret),
+                "CRDBOPS_SLACK_API_URL": f"{self.console_url}/api/",
+                "CRDBOPS_TOKEN_KEY_FILE": str(token_key),
+                "CRDBOPS_TOKEN_KID": KID,
+                "CRDBOPS_BOT_HOST": "127.0.0.1",
+                "CRDBOPS_BOT_PORT": str(bot_port),
+            },
+            f"http://127.0.0.1:{bot_port}/readyz",
+        )
+
+    def _add(self, name: str, arguments: list[str], environment: dict[str, str], ready_url: str) -> None:
+        self.children[name] = Child(name, arguments, environment, folder=self.folder, ready_url=ready_url)
+
+    def _tell(self, line: str) -> None:
+        self._say(f"[{time.monotonic() - self._begun:5.1f} s] {line}")

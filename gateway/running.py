@@ -1,0 +1,114 @@
+"""What Temporal knows of a run without any worker: memo and search attributes, as typed values.
+
+Asking Temporal for them is `gateway.client`; what a run itself answers is its `status` query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from temporalio.client import WorkflowExecution, WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey
+
+from domain.errors import BusyError
+from domain.model import Person
+from operations.queues import APPROVAL, CLUSTER, FINGERPRINT, STATE
+
+_APPROVAL = SearchAttributeKey.for_keyword(APPROVAL)
+_FINGERPRINT = SearchAttributeKey.for_keyword(FINGERPRINT)
+_STATE = SearchAttributeKey.for_keyword(STATE)
+_CLUSTER = SearchAttributeKey.for_keyword(CLUSTER)
+
+
+class ApprovalTarget(BaseModel):
+    """What a run asks a person for right now. `approval_id` empty: nothing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    workflow_id: str
+    run_id: str
+    approval_id: str = ""
+    fingerprint: str = ""
+    state: str = ""
+    cluster: str = ""
+    is_open: bool = True
+
+
+class Running(BaseModel):
+    """Who holds a cluster: the newest change of its lock, with what its memo says."""
+
+    model_config = ConfigDict(frozen=True)
+
+    workflow_id: str
+    run_id: str
+    is_open: bool
+    operation: str
+    request_id: str = ""
+    requester: Person | None = None
+    summary: str = ""
+    since: datetime
+    url: str
+    channel: str = ""
+    root_ts: str = ""
+
+    def error(self) -> BusyError:
+        """Return the refusal that whoever comes second gets."""
+        who = f"<@{self.requester.id}>" if self.requester else "somebody"
+        since = f"{self.since:%Y-%m-%d %H:%M} UTC"
+        return BusyError(
+            "cluster.busy",
+            f"Found {self.operation} running, asked for by {who} at {since}; expected no other operation.",
+            hint="Wait until it ends, or ask for /crdb cancel.",
+            operation=self.operation,
+            requester=self.requester.id if self.requester else "",
+            since=self.since.isoformat(),
+            url=self.url,
+            workflow_id=self.workflow_id,
+            run_id=self.run_id,
+            channel=self.channel,
+            root_ts=self.root_ts,
+        )
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a change is shown: channel and root message, empty until its root was posted."""
+
+    channel: str = ""
+    root_ts: str = ""
+
+
+def target_of(execution: WorkflowExecution) -> ApprovalTarget:
+    """Read what a run asks for out of its search attributes."""
+    attributes = execution.typed_search_attributes
+    return ApprovalTarget(
+        workflow_id=execution.id,
+        run_id=execution.run_id,
+        approval_id=attributes.get(_APPROVAL) or "",
+        fingerprint=attributes.get(_FINGERPRINT) or "",
+        state=attributes.get(_STATE) or "",
+        cluster=attributes.get(_CLUSTER) or "",
+        is_open=execution.status == WorkflowExecutionStatus.RUNNING,
+    )
+
+
+def running_of(execution: WorkflowExecution, memo: Mapping[str, Any], *, url: str) -> Running:
+    """Read who holds a lock out of the memo."""
+    requester = memo.get("requester")
+    return Running(
+        workflow_id=execution.id,
+        run_id=execution.run_id,
+        is_open=execution.status == WorkflowExecutionStatus.RUNNING,
+        operation=str(memo.get("operation") or execution.workflow_type.lower()),
+        request_id=str(memo.get("request_id") or ""),
+        requester=Person.model_validate(requester) if isinstance(requester, dict) else None,
+        summary=str(memo.get("summary") or ""),
+        since=execution.start_time,
+        url=url,
+        channel=str(memo.get("channel") or ""),
+        root_ts=str(memo.get("root_ts") or ""),
+    )

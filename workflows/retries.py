@@ -1,0 +1,125 @@
+"""The named retry policies and deadlines; no such number stands anywhere else in the workflows.
+
+Origins: start-up times of the database and of Kubernetes (running 10 min, ready 5 min, init 2 min), the life of a CSR
+in Kubernetes (a day pending), and how long a person may be waited for.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+
+class Terms(TypedDict, total=False):
+    """How an activity is tried: passed as keywords of `execute_activity_method`."""
+
+    start_to_close_timeout: timedelta
+    schedule_to_start_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+    cancellation_type: ActivityCancellationType
+
+
+_QUICK = RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=10))
+_STEADY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+
+#: Reading and deciding.
+OBSERVE = Terms(
+    start_to_close_timeout=timedelta(seconds=30), schedule_to_close_timeout=timedelta(minutes=5), retry_policy=_QUICK
+)
+#: Reading a CSR and what stands behind it, for as long as it lives in Kubernetes: an outage there closes no card.
+READ = Terms(
+    start_to_close_timeout=timedelta(seconds=30), schedule_to_close_timeout=timedelta(hours=24), retry_policy=_STEADY
+)
+#: Writing objects; safe to repeat.
+APPLY = Terms(
+    start_to_close_timeout=timedelta(minutes=2), schedule_to_close_timeout=timedelta(minutes=10), retry_policy=_STEADY
+)
+#: The signer, where a person waits: thirty seconds to begin, or it is away and nothing was made.
+SIGNER = Terms(
+    schedule_to_start_timeout=timedelta(seconds=30),
+    start_to_close_timeout=timedelta(seconds=30),
+    schedule_to_close_timeout=timedelta(minutes=5),
+    retry_policy=_QUICK,
+)
+#: Judging and signing after a person's decision: a day, so that a decision outlives an outage of the signer.
+SIGN = Terms(
+    start_to_close_timeout=timedelta(seconds=30), schedule_to_close_timeout=timedelta(hours=24), retry_policy=_STEADY
+)
+#: Writing the decision into Kubernetes, for as long.
+DECIDE = Terms(
+    start_to_close_timeout=timedelta(seconds=30), schedule_to_close_timeout=timedelta(hours=24), retry_policy=_STEADY
+)
+_PATIENT = RetryPolicy(
+    initial_interval=timedelta(seconds=0.5), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=5)
+)
+#: All pods running and volumes bound, ten minutes after the last certificate.
+RUNNING = Terms(
+    start_to_close_timeout=timedelta(minutes=10),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=_PATIENT,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+#: All pods ready, five minutes after init.
+READY = Terms(
+    start_to_close_timeout=timedelta(minutes=5),
+    schedule_to_close_timeout=timedelta(minutes=5),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=_PATIENT,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+#: `init`, which is sent when every node answers; its attempts are cheap until then, and each ends within two minutes.
+INIT = Terms(
+    start_to_close_timeout=timedelta(minutes=2), schedule_to_close_timeout=timedelta(minutes=5), retry_policy=_STEADY
+)
+#: SQL: look first, then act.
+SQL = Terms(
+    start_to_close_timeout=timedelta(minutes=1), schedule_to_close_timeout=timedelta(minutes=5), retry_policy=_STEADY
+)
+_CHAT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=60))
+#: A card: retried for as long as its approval is open.
+CARD = Terms(start_to_close_timeout=timedelta(seconds=45), retry_policy=_CHAT)
+#: Progress: the next edit says more, so this one is given up after a minute.
+PROGRESS = Terms(
+    start_to_close_timeout=timedelta(seconds=15), schedule_to_close_timeout=timedelta(minutes=1), retry_policy=_CHAT
+)
+#: The first message of an operation, which everything else hangs on.
+ROOT = Terms(start_to_close_timeout=timedelta(seconds=15), retry_policy=_CHAT)
+#: The last message, delivered by a child of its own while the operation is long closed.
+ANNOUNCE = Terms(
+    start_to_close_timeout=timedelta(seconds=45), schedule_to_close_timeout=timedelta(hours=24), retry_policy=_CHAT
+)
+#: One look; the whole workflow has twenty seconds.
+LOOK = Terms(
+    start_to_close_timeout=timedelta(seconds=15),
+    schedule_to_close_timeout=timedelta(seconds=18),
+    retry_policy=_QUICK,
+)
+
+#: A pod's certagent asks within this time of the pod's making, or the pod's own trouble is named.
+ASKED_WITHIN = timedelta(minutes=5)
+#: All certificates of a deploy are decided within this time, or the lock is given back.
+DECIDED_WITHIN = timedelta(hours=24)
+#: Without a signal, the world is looked at again after this while some pod has not asked yet,
+LOOK_AGAIN = timedelta(minutes=1)
+#: and after this when all that is missing is people's decisions, of which signals tell.
+LOOK_SELDOM = timedelta(minutes=10)
+#: Small changes of a message are drawn together, this long after the last redraw.
+REDRAW_AFTER = timedelta(seconds=5)
+#: A CSR is read again at least this often while it waits.
+REREAD = timedelta(hours=1)
+#: A card that was never shown is given up after a day; Kubernetes collects the request by then.
+NEVER_SHOWN = timedelta(hours=24)
+#: From a decision to this, the card says nothing of the signer; then it names it.
+SIGNER_SILENT = timedelta(seconds=20)
+#: Nodes that still wait while others serve have to join within this time.
+JOIN_WITHIN = timedelta(minutes=1)
+#: Pause between two looks at the nodes around init.
+LOOK_AT_NODES = timedelta(seconds=10)
+#: Strangers are gathered this long before they are told in one message.
+GATHER_STRANGERS = timedelta(minutes=1)
