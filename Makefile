@@ -23,8 +23,10 @@ demo: $(READY) ## bring everything up and say what to type first; Ctrl-C takes i
 	@$(BIN)/python -m devtools.demo
 
 test: $(READY) ## all tests; those on a real Kubernetes build and start it themselves (root, Linux)
-	@$(BIN)/python -m devtools.machine
-	@$(BIN)/pytest $$($(BIN)/python -m devtools.machine --pytest-options) $(ARGS)
+	@if $(BIN)/python -m devtools.machine; then \
+		$(BIN)/python -m devtools.cluster build && $(BIN)/python -m devtools.images build && \
+		$(BIN)/pytest --with-cluster $(ARGS); \
+	else $(BIN)/pytest $(ARGS); fi
 
 test-fast: $(READY) ## the tests that need no Kubernetes
 	@$(BIN)/pytest $(ARGS)
@@ -56,7 +58,7 @@ lock: $(READY) ## compile requirements.lock again
 		--python-version 3.11 --group dev pyproject.toml -o requirements.lock
 
 docs: $(READY) ## write the generated reference pages again
-	@$(BIN)/python -m devtools.reference
+	@$(BIN)/python -m bot.reference
 
 clean: ## remove the environment and caches of the checkout (the build cache outside stays)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

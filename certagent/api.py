@@ -18,21 +18,13 @@ from urllib3.exceptions import HTTPError
 
 from certagent.log import LOG
 from certagent.pace import Pace
+from certagent.refusals import HOPELESS, csr_rule, retry_after, secret_rule, sentence, server_words
 from certagent.trouble import GivingUpError, OvertakenError
 
 Answer = TypeVar("Answer")
 Object = dict[str, Any]  # of Kubernetes, as its JSON says
 
 CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-
-# Asking again cannot change these: the request itself is wrong.
-_HOPELESS = {400, 405, 413, 415, 422}
-_MEANINGS = {
-    401: "the pod's token is not accepted",
-    403: "a right is missing",
-    404: "it is made before the pod; a repeated deploy makes it again",
-    429: "the API server is overloaded",
-}
 
 
 class AlreadyThereError(Exception):
@@ -165,29 +157,19 @@ class Api:
             except ApiException as error:
                 if error.status in expected:
                     raise
-                status, reason = error.status or 0, _server_words(error)
-                wished = _retry_after(error)
+                status, reason = error.status or 0, server_words(error)
+                wished = retry_after(error)
             except (HTTPError, OSError) as error:
                 status, reason, wished = 0, f"{type(error).__name__}: {error}", None
             fields: dict[str, object] = {"call": what, "status": status, "reason": reason, "attempt": attempt}
             if status == 403:
                 fields["missing_rule"] = f"{rule} {self._rights_from}"
-            if attempt > len(delays) or status in _HOPELESS:
-                raise GivingUpError(_sentence(fields, status=status), event="api call gave up", **fields)
+            if attempt > len(delays) or status in HOPELESS:
+                raise GivingUpError(sentence(fields, status=status), event="api call gave up", **fields)
             pause = min(wished, self._pace.longest_retry_after) if wished is not None else delays[attempt - 1]
             LOG.warning("api call failed", extra=fields | {"retry_in_s": pause})
             time.sleep(pause)
         raise AssertionError("unreachable: the last try returns or raises")
-
-
-def csr_rule(verb: str) -> str:
-    """Name a right on CSRs as it would stand in a role."""
-    return f'apiGroups ["certificates.k8s.io"], resources ["certificatesigningrequests"], verbs ["{verb}"]'
-
-
-def secret_rule(verb: str, name: str) -> str:
-    """Name a right on one Secret as it would stand in a role."""
-    return f'apiGroups [""], resources ["secrets"], resourceNames ["{name}"], verbs ["{verb}"]'
 
 
 def _secret_path(name: str, *, namespace: str) -> str:
@@ -202,22 +184,3 @@ def decoded(value: str | None) -> bytes | None:
         return base64.b64decode(value)
     except ValueError:
         return None
-
-
-def _sentence(fields: dict[str, object], *, status: int) -> str:
-    meaning = f" ({_MEANINGS[status]})" if status in _MEANINGS else ""
-    found = f"HTTP {status}{meaning}" if status else "no answer"
-    advice = f" Missing rule: {fields['missing_rule']}." if "missing_rule" in fields else ""
-    return f"Cannot {fields['call']}: {found}: {fields['reason']}.{advice} It is tried again by itself."
-
-
-def _server_words(error: ApiException) -> str:
-    try:
-        return str(json.loads(error.body or "")["message"])
-    except (ValueError, KeyError, TypeError):
-        return str(error.reason)
-
-
-def _retry_after(error: ApiException) -> float | None:
-    value = (error.headers or {}).get("Retry-After", "")
-    return float(value) if value.isdecimal() else None

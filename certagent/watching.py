@@ -12,9 +12,10 @@ from kubernetes.client import ApiException
 from kubernetes.watch import Watch
 from urllib3.exceptions import HTTPError
 
-from certagent.api import Api, csr_rule
+from certagent.api import Api
 from certagent.log import LOG
 from certagent.pace import Pace
+from certagent.refusals import csr_rule
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -289,15 +289,19 @@ class OperationsClient:
 
     async def _query(self, workflow_id: str, *, run_id: str, result: type[_Answer]) -> _Answer:
         try:
-            answer = await self._handle(workflow_id, run_id).query(STATUS, result_type=result, rpc_timeout=_CALL)
+            # The SDK repeats a call that timed out; a person waits no longer than one.
+            async with asyncio.timeout(_CALL.total_seconds()):
+                answer = await self._handle(workflow_id, run_id).query(STATUS, result_type=result)
+        except TimeoutError as error:
+            raise _silent() from error
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 raise _closed() from error
             if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
-                raise TransientError("workflow.silent", "No worker answers for this run.", hint="Try again.") from error
+                raise _silent() from error
             raise unreachable(error) from error
         except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
-            raise TransientError("workflow.silent", "The run did not say how it is.", hint="Try again.") from error
+            raise _silent() from error
         return cast("_Answer", answer)
 
     async def look(
@@ -346,3 +350,7 @@ async def _asked(call: Awaitable[Running | None]) -> Running | None:
 
 def _closed() -> RefusedError:
     return RefusedError("decision.closed", "This request is closed already.", hint="The card shows how it ended.")
+
+
+def _silent() -> TransientError:
+    return TransientError("workflow.silent", "No worker answers for this run.", hint="Try again.")

@@ -9,6 +9,7 @@ import logging
 import sys
 
 import structlog
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 
 def configure_logs(level: int = logging.INFO) -> None:
@@ -36,3 +37,10 @@ def configure_logs(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # Else Temporal's core writes coloured lines of its own to standard output, thousands while a server is away.
+    core = TelemetryFilter(core_level="WARN", other_level="ERROR")
+    forwarding = LogForwardingConfig(logger=logging.getLogger("temporal_core"))
+    Runtime.set_default(
+        Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=core, forwarding=forwarding))),
+        error_if_already_set=False,
+    )

@@ -103,8 +103,8 @@ def _facts(evidence: Evidence) -> Json:
             ("Subject", b.code(evidence.subject or "empty", 160)),
             (f"DNS names ({len(evidence.dns_names)})", dns),
             (f"IP addresses ({len(evidence.ip_addresses)})", ips),
-            ("Asked by (stamped by the API server)", f"{b.code(evidence.stamped_username, 140)}"),
-            ("With the token of pod (stamped)", f"{stamped}\n{uid}"),
+            ("Asked by (stamped)", f"{b.code(evidence.stamped_username, 140)}"),
+            ("Token of pod (stamped)", f"{stamped}\n{uid}"),
             ("Key", f"{b.escape(b.cut(evidence.key, 60))}, {b.escape(b.cut(evidence.signature_algorithm, 60))}"),
             ("Signer, lifetime", f"{b.code(evidence.signer_name, 100)}\n{b.escape(b.cut(evidence.lifetime, 80))}"),
             ("Usages", b.escape(b.cut(", ".join(evidence.usages), 200)) or "none"),
@@ -137,7 +137,7 @@ def _checks(status: CertifyStatus) -> list[Json]:
     rows += [check_line(check) for check in loud[:20]]
     if calm:
         # One line for all that pass: what needs a look must not drown; Details has a line for each.
-        rows.append([b.text("✓  " + "  ·  ".join(check.title for check in calm[:24]))])
+        rows.append([b.text("✓  " + ", ".join(check.title for check in calm[:24]))])
     return [b.rich(b.lines(rows))]
 
 

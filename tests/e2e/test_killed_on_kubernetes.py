@@ -38,6 +38,10 @@ async def test_a_deploy_goes_on_after_each_kill_and_init_reached_one_node_once(t
         ids = {re.search(r"clusterID:\s+(\S+)", driver.kubectl("logs", pod, "-c", "cockroachdb")) for pod in NODES}
         assert {found.group(1) for found in ids if found} == {result["cluster_id"]}
         assert await driver.until_conditions(dict.fromkeys(CSRS, "Approved,Issued"))
+    except BaseException:
+        for child in stack.children.values():
+            print(f"--- {child.log}\n{child.tail(40)}")
+        raise
     finally:
         await stack.down()
 

@@ -1,0 +1,177 @@
+"""A fake of Temporal behind the bot's port: one card, one change, kept in memory, validating like the workflows do.
+
+It refuses impossible states, records what it was asked, and can be made slow, silent or away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from domain.errors import OpsError, RefusedError, TransientError
+from domain.model import ClusterRef, Person
+from gateway.client import Started
+from gateway.links import run_url
+from gateway.looks import LookResult
+from gateway.running import ApprovalTarget, Home, Running
+from operations.base import Operation, Start
+from operations.certify import CertifyStatus, DecisionRecord
+from operations.csr import CsrResult, CsrRow
+from operations.messages import Claims, Decision, DecisionReceipt, OperationStatus
+from tests.bot import given
+
+
+class FakeGateway:
+    def __init__(self) -> None:
+        self.card: CertifyStatus = given.card()
+        self.change: OperationStatus | None = None
+        self.started: list[tuple[str, Start, ClusterRef, Person]] = []
+        self.decisions: list[tuple[str, Claims, str, str]] = []
+        self.receipts: dict[str, DecisionReceipt] = {}
+        self.homes: dict[str, Home] = {}
+        self.delay = 0.0
+        self.query_error: OpsError | None = None
+        self.away: OpsError | None = None
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(self.delay)
+        if self.away is not None:
+            raise self.away
+
+    def url(self, workflow_id: str, *, run_id: str) -> str:
+        return run_url("http://127.0.0.1:8233", namespace="crdb", workflow_id=workflow_id, run_id=run_id)
+
+    async def is_healthy(self) -> bool:
+        return self.away is None
+
+    async def start(
+        self, operation: Operation, start: Start, *, ref: ClusterRef, requester: Person, summary: str
+    ) -> Started:
+        await self._answer()
+        for _, earlier, _, _ in self.started:
+            if earlier.request_id == start.request_id:
+                return Started(given.CHANGE_ID, given.RUN_ID, is_repeat=True)
+        running = await self.running(ref)
+        if running is not None:
+            raise running.error()
+        self.started.append((operation.name, start, ref, requester))
+        self.change = given.operation(requester=requester)
+        return Started(given.CHANGE_ID, given.RUN_ID)
+
+    async def running(self, ref: ClusterRef) -> Running | None:
+        await self._answer()
+        change = self.change
+        if change is None or change.ref != ref or change.state not in ("running", "person"):
+            return None
+        return Running(
+            workflow_id=change.workflow_id,
+            run_id=change.run_id,
+            is_open=True,
+            operation=change.operation,
+            requester=change.requester,
+            since=change.started_at,
+            url=self.url(change.workflow_id, run_id=change.run_id),
+        )
+
+    async def home(self, workflow_id: str, *, run_id: str = "") -> Home:
+        return self.homes.get(workflow_id, Home())
+
+    async def target(self, workflow_id: str, *, run_id: str = "") -> ApprovalTarget:
+        await self._answer()
+        card = self.card
+        if (workflow_id, run_id) != (card.workflow_id, card.run_id):
+            raise RefusedError("decision.closed", "This request is closed already.")
+        return ApprovalTarget(
+            workflow_id=workflow_id,
+            run_id=run_id,
+            approval_id=card.approval_id,
+            fingerprint=card.verdict.fingerprint if card.verdict else "",
+            state=card.state,
+            cluster=card.ref.cluster,
+            is_open=card.state not in ("issued", "denied", "failed", "gone"),
+        )
+
+    async def find_approval(self, approval_id: str) -> ApprovalTarget:
+        await self._answer()
+        if approval_id != self.card.approval_id:
+            raise RefusedError("approval.unknown", f"Found no open request with approval id {approval_id}.")
+        return await self.target(self.card.workflow_id, run_id=self.card.run_id)
+
+    async def pending(self, *, limit: int = 20) -> tuple[ApprovalTarget, ...]:
+        await self._answer()
+        return (await self.target(self.card.workflow_id, run_id=self.card.run_id),)[:limit]
+
+    async def decide(
+        self, update: str, *, workflow_id: str, run_id: str, decision: Decision, update_id: str
+    ) -> DecisionReceipt:
+        await self._answer()
+        if update_id in self.receipts:
+            return self.receipts[update_id]
+        claims = Claims.model_validate_json(decision.token.claims)
+        assert (claims.verb, claims.workflow_id, claims.run_id) == (update, workflow_id, run_id)
+        self._validate(update, claims)
+        self.decisions.append((update, claims, decision.reason, update_id))
+        self._apply(update, claims, decision.reason)
+        receipt = DecisionReceipt(sentence="Recorded.")
+        self.receipts[update_id] = receipt
+        return receipt
+
+    def _validate(self, update: str, claims: Claims) -> None:
+        if update not in ("approve", "deny"):
+            return
+        if self.card.state != "pending":
+            raise RefusedError("decision.already", f"Already decided. {self.card.sentence}")
+        if update == "approve" and any(claims.person.is_same_as(p) for p in self.card.asked_by):
+            raise RefusedError("approval.four-eyes", "Refused: that person asked.")
+
+    def _apply(self, update: str, claims: Claims, reason: str) -> None:
+        sequence = self.card.sequence + 1
+        if update in ("approve", "deny"):
+            record = DecisionRecord(
+                verb=update,
+                person=claims.person,
+                at=datetime.now(UTC),
+                approval_id=claims.approval_id or "",
+                fingerprint=claims.fingerprint or "",
+                reason=reason,
+            )
+            said = f"Approved by {claims.person.name}, issuing…" if update == "approve" else f"Denied: {reason}"
+            changed = {"state": "decided", "sentence": said, "sequence": sequence, "decisions": (record,)}
+            self.card = self.card.model_copy(update=changed)
+        if update == "cancel" and self.change is not None:
+            changed_change = {"state": "cancelled", "sequence": self.change.sequence + 1}
+            self.change = self.change.model_copy(update=changed_change)
+        if update == "ask_again" and claims.approval_id:
+            again = {"state": "pending", "approval_id": "new00001", "sequence": sequence}
+            self.card = self.card.model_copy(update=again)
+
+    async def certify_status(self, workflow_id: str, *, run_id: str) -> CertifyStatus:
+        await self._answer()
+        if self.query_error is not None:
+            raise self.query_error
+        return self.card
+
+    async def operation_status(self, workflow_id: str, *, run_id: str) -> OperationStatus:
+        await self._answer()
+        if self.change is None:
+            raise TransientError("workflow.silent", "No worker answers for this run.")
+        return self.change
+
+    async def look(
+        self, operation: Operation, ref: ClusterRef, *, request_id: str, timeout: timedelta = timedelta(seconds=8)
+    ) -> LookResult:
+        await self._answer()
+        if operation.name == "csr":
+            row = CsrRow(
+                name="crdb.node.cockroachdb-1",
+                uid="6f1f",
+                pod="cockroachdb-1",
+                state="pending",
+                summary="17 of 17 checks pass",
+                created_at=given.AT,
+            )
+            return CsrResult(ref=ref, taken_at=given.AT, rows=(row,))
+        return given.status(ref=ref)
+
+    async def last_seen(self, site: str) -> datetime | None:
+        return None

@@ -1,0 +1,280 @@
+"""What the bot's tests start from: a configuration that fits the stand-in workspace, statuses small and largest."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from domain.configuration import Configuration, parse_configuration
+from domain.csr import Check, CsrVerdict
+from domain.model import ClusterRef, Person
+from operations.certify import CertifyStatus, DecisionRecord, Evidence
+from operations.messages import CertifyState, OperationState, OperationStatus, Problem, Step
+from operations.status import NodeRow, StatusResult
+from tokens.make import TokenSigner
+
+AT = datetime(2026, 11, 25, 14, 2, tzinfo=UTC)
+TEAM = "T0CRDB"
+CHANNEL = "C0OPS"
+ERIN = Person(team=TEAM, id="U0ERIN", name="Erin Engineer", groups=("S0OPERATORS",))
+ADA = Person(team=TEAM, id="U0ADA", name="Ada Approver", groups=("S0APPROVERS",))
+REF = ClusterRef(site="dev", namespace="crdb", cluster="crdb")
+CERTIFY_ID = "crdb/dev/csr/crdb.node.cockroachdb-1/6f1f"
+CHANGE_ID = "crdb/dev/crdb/crdb/change"
+RUN_ID = "0190f0aa-1111-7000-8000-000000000001"
+APPROVAL_ID = "ab12cd34"
+FINGERPRINT = "0123456789abcdef" * 4
+NASTY = "<!channel> *bold* `code` _it_ & <https://evil.example|click> \u202e <@U0ADA>"
+
+TOML = """
+team = "T0CRDB"
+[images]
+agent = "local.invalid/agent:1"
+[sites.dev]
+[clusters.crdb]
+site = "dev"
+namespace = "crdb"
+channel = "C0OPS"
+version = "v25.2.3"
+storage_class = "standard"
+[clusters.shop]
+site = "dev"
+namespace = "shop"
+channel = "C0PRV"
+version = "v25.2.3"
+storage_class = "standard"
+[clusters.cart]
+site = "dev"
+namespace = "cart"
+channel = "C0PRV"
+version = "v25.2.3"
+storage_class = "standard"
+[roles.operator]
+groups = ["S0OPERATORS"]
+[roles.approver]
+groups = ["S0APPROVERS"]
+"""
+
+
+def configuration(toml: str = TOML) -> Configuration:
+    return parse_configuration(toml)
+
+
+def signer() -> TokenSigner:
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return TokenSigner(pem, kid="test")
+
+
+def evidence(**more: object) -> Evidence:
+    pod = "cockroachdb-1"
+    base = f"{pod}.cockroachdb"
+    fields: dict[str, object] = {
+        "csr": "crdb.node.cockroachdb-1",
+        "csr_uid": "6f1f",
+        "kind": "node",
+        "pod": pod,
+        "owner": "StatefulSet/cockroachdb",
+        "subject": "O=Cockroach, CN=node",
+        "dns_names": ("localhost", base, f"{base}.crdb", f"{base}.crdb.svc", f"{base}.crdb.svc.cluster.local"),
+        "ip_addresses": ("127.0.0.1",),
+        "stamped_username": "system:serviceaccount:crdb:cockroachdb",
+        "stamped_pod": pod,
+        "stamped_pod_uid": "11111111-2222-3333-4444-555555555555",
+        "key": "EC P-256",
+        "key_sha256": "ab" * 32,
+        "signature_algorithm": "ecdsa-with-SHA256",
+        "signer_name": "crdbops.internal/node",
+        "usages": ("digital signature", "key encipherment", "server auth", "client auth"),
+        "lifetime": "365 days",
+        "created_at": AT,
+        "request_pem": "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----\n",
+    }
+    return Evidence.model_validate({**fields, **more})
+
+
+TITLES = (
+    "signed by its own key",
+    "one PEM block",
+    "asked by the right service account",
+    "subject",
+    "DNS names and IP addresses",
+    "key type and size",
+    "no other extension",
+    "usages",
+    "asked with the pod's own token",
+    "pod is ours",
+    "pod belongs to the wanted number of nodes",
+    "key is this pod's alone",
+    "only good request of this pod",
+    "age when first seen",
+    "clocks agree",
+    "asked lifetime",
+    "key is not seen outside the cluster",
+)
+
+
+def verdict(*, failing: int = 0, looking: int = 0, words: str = "something") -> CsrVerdict:
+    outcomes = ["fail"] * failing + ["look"] * looking + ["pass"] * (len(TITLES) - failing - looking)
+    checks = tuple(
+        Check.model_validate(
+            {
+                "code": f"csr.check-{number}",
+                "title": title,
+                "weight": "look" if outcome == "look" else "hard",
+                "outcome": outcome,
+                "found": words,
+                "expected": words,
+            }
+        )
+        for number, (title, outcome) in enumerate(zip(TITLES, outcomes, strict=True))
+    )
+    return CsrVerdict(checks=checks, fingerprint=FINGERPRINT)
+
+
+def card(state: CertifyState = "pending", **more: object) -> CertifyStatus:
+    fields: dict[str, object] = {
+        "ref": REF,
+        "workflow_id": CERTIFY_ID,
+        "run_id": RUN_ID,
+        "csr": "crdb.node.cockroachdb-1",
+        "csr_uid": "6f1f",
+        "state": state,
+        "sequence": 3,
+        "approval_id": APPROVAL_ID,
+        "evidence": evidence(),
+        "verdict": verdict(),
+        "asked_by": (ERIN,),
+        "shown_at": AT,
+        "expires_at": AT + timedelta(hours=1),
+    }
+    return CertifyStatus.model_validate({**fields, **more})
+
+
+def decided(verb: str = "approve", reason: str = "") -> DecisionRecord:
+    return DecisionRecord(verb=verb, person=ADA, at=AT, approval_id=APPROVAL_ID, fingerprint=FINGERPRINT, reason=reason)
+
+
+def largest_card(state: CertifyState = "pending") -> CertifyStatus:
+    """Everything as long as an attacker can make it, and full of markup."""
+    long = (NASTY + " ") * 100
+    return card(
+        state,
+        evidence=evidence(
+            csr=("c" * 250),
+            pod=long,
+            owner=long,
+            subject=long,
+            dns_names=(("&<" * 126),) * 100,
+            ip_addresses=("fe80:0000:0000:0000:0000:0000:0000:0001",) * 100,
+            stamped_username=long,
+            stamped_pod=long,
+            stamped_pod_uid=long,
+            key=long,
+            signature_algorithm=long,
+            signer_name=long,
+            usages=(long,) * 10,
+            lifetime=long,
+            request_pem=long * 3,
+            key_sha256=long,
+        ),
+        csr="c" * 250,
+        verdict=verdict(failing=9, looking=8, words=long) if state != "expired" else verdict(),
+        asked_by=(ERIN, ADA) * 5,
+        decisions=(decided("deny", "<!channel> " * 45),) * 20,
+        sentence=long,
+        serial="9" * 100,
+        not_after=AT,
+    )
+
+
+STEPS = (
+    ("preflight", "Preflight"),
+    ("authority", "Certificate authority"),
+    ("objects", "Kubernetes objects"),
+    ("certificates", "Certificates, approved by people"),
+    ("running", "Nodes running, volumes bound"),
+    ("init", "Initialized once"),
+    ("ready", "All nodes ready"),
+    ("sql", "SQL answers"),
+)
+
+
+def operation(state: OperationState = "running", *, ended: int = 3, **more: object) -> OperationStatus:
+    now_state = {"person": "person", "failed": "failed", "cancelled": "failed"}.get(state, "running")
+    steps = []
+    for number, (name, title) in enumerate(STEPS):
+        is_ended = number < ended or state in ("done", "nothing")
+        step_state = "done" if is_ended else now_state if number == ended else "todo"
+        steps.append(
+            Step.model_validate(
+                {
+                    "name": name,
+                    "title": title,
+                    "state": step_state,
+                    "detail": {"objects": "12 objects", "certificates": "1 of 4 in place"}.get(name, ""),
+                    "started_at": AT if step_state != "todo" else None,
+                    "ended_at": AT + timedelta(seconds=4 * number) if is_ended else None,
+                }
+            )
+        )
+    fields: dict[str, object] = {
+        "operation": "deploy",
+        "ref": REF,
+        "headline": "Deploy crdb: 3 nodes, v25.2.3",
+        "state": state,
+        "requester": ERIN,
+        "workflow_id": CHANGE_ID,
+        "run_id": RUN_ID,
+        "sequence": 7,
+        "steps": tuple(steps),
+        "plan": (
+            "check Kubernetes, rights, storage, room and leftovers; refuse before anything is made",
+            "send init to node 0 once; this cannot be undone",
+        ),
+        "started_at": AT,
+        "ended_at": AT + timedelta(minutes=4) if state not in ("running", "person") else None,
+    }
+    return OperationStatus.model_validate({**fields, **more})
+
+
+def largest_operation(state: OperationState = "failed") -> OperationStatus:
+    long = (NASTY + " ") * 100
+    step = Step(name="x", title=long, state="running", detail=long, started_at=AT)
+    done = step.model_copy(update={"state": "done", "ended_at": AT + timedelta(hours=30)})
+    return operation(
+        state,
+        headline=long,
+        steps=(done,) * 12 + (step,) * 28,
+        plan=(long,) * 40,
+        facts=(long,) * 40,
+        problem=Problem(code="x" * 200, message=long, hint=long),
+        may_ask_again=True,
+    )
+
+
+def status(**more: object) -> StatusResult:
+    rows = tuple(
+        NodeRow(
+            pod=f"cockroachdb-{n}",
+            phase="Running",
+            is_ready=True,
+            node_id=str(n + 1),
+            is_live=True,
+            build="v25.2.3",
+            volume="Bound 1Gi",
+            certificate="until 2027-11-25",
+        )
+        for n in range(3)
+    )
+    fields: dict[str, object] = {
+        "ref": REF,
+        "taken_at": AT,
+        "is_deployed": True,
+        "wanted": 3,
+        "ready": 3,
+        "version": "v25.2.3",
+        "nodes": rows,
+    }
+    return StatusResult.model_validate({**fields, **more})

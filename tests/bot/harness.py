@@ -1,0 +1,147 @@
+"""The real bot under the stand-in workspace, over HTTP: what a person types and clicks, and what they see then."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.app import Bot, Myself, build_app
+from bot.cards.blocks import Message
+from bot.cards.evidence import card_message
+from bot.messages import Origin
+from bot.web import build_web, serve
+from devtools.console import Console
+from domain.configuration import Configuration
+from operations.chat import MessageRef
+from tests.bot import given
+from tests.bot.fake_gateway import FakeGateway
+
+SECRET, TOKEN = "stand-in-secret", "xoxb-stand-in"
+Json = dict[str, Any]
+
+
+async def eventually(look: Callable[[], Awaitable[Any]], *, seconds: float = 10.0) -> Any:
+    """Ask until the answer is something, and return it."""
+    until = time.monotonic() + seconds
+    while True:
+        found = await look()
+        if found:
+            return found
+        if time.monotonic() > until:
+            raise AssertionError(f"nothing came within {seconds} s")
+        await asyncio.sleep(0.02)
+
+
+@dataclass
+class Stage:
+    """One bot, one workspace, one fake Temporal."""
+
+    console: Console
+    bot: Bot
+    gateway: FakeGateway
+    session: aiohttp.ClientSession
+    bot_url: str
+
+    async def page(self, what: str, **body: Any) -> Json:
+        async with self.session.post(f"{self.console.url}/_page/{what}", json=body) as answer:
+            found: Json = await answer.json()
+            return found
+
+    async def command(self, persona: str, text: str, *, channel: str = "C0OPS") -> Json:
+        return await self.page("command", persona=persona, channel=channel, text=f"/crdb {text}".strip())
+
+    async def click(self, persona: str, ref: MessageRef, action_id: str) -> Json:
+        return await self.page("click", persona=persona, channel=ref.channel, ts=ref.ts, action_id=action_id)
+
+    async def state(self, persona: str) -> Json:
+        async with self.session.get(f"{self.console.url}/_page/state", params={"persona": persona}) as answer:
+            found: Json = await answer.json()
+            return found
+
+    async def whispers(self, persona: str, *, channel: str = "C0OPS") -> list[str]:
+        state = await self.state(persona)
+        found = next(c for c in state["channels"] if c["id"] == channel)
+        return [message["text"] for message in found["ephemerals"]]
+
+    async def whispered(self, persona: str, words: str, *, channel: str = "C0OPS", seconds: float = 10) -> str:
+        async def look() -> str:
+            said = await self.whispers(persona, channel=channel)
+            return next((text for text in said if words in text), "")
+
+        try:
+            return str(await eventually(look, seconds=seconds))
+        except AssertionError:
+            raise AssertionError(f"{words!r} not in {await self.whispers(persona, channel=channel)}") from None
+
+    async def views(self, persona: str) -> list[Json]:
+        found: list[Json] = (await self.state(persona))["views"]
+        return found
+
+    async def view(self, persona: str, title: str) -> Json:
+        async def look() -> Json | None:
+            return next((v for v in await self.views(persona) if v["title"]["text"] == title), None)
+
+        found: Json = await eventually(look)
+        return found
+
+    async def message(self, ref: MessageRef) -> Json:
+        state = await self.state("ada")
+        channel = next(c for c in state["channels"] if c["id"] == ref.channel)
+        everything = [m for top in channel["messages"] for m in (top, *top["replies"])]
+        found: Json = next(m for m in everything if m["ts"] == ref.ts)
+        return found
+
+    async def replies(self, ref: MessageRef) -> list[str]:
+        return [reply["text"] for reply in (await self.message(ref))["replies"]]
+
+    async def until_text(self, ref: MessageRef, words: str) -> Json:
+        async def look() -> Json | None:
+            message = await self.message(ref)
+            return message if words in message["text"] else None
+
+        found: Json = await eventually(look)
+        return found
+
+    async def post(self, message: Message, *, channel: str = "C0OPS", kind: str = "card") -> MessageRef:
+        return await self.bot.messages.post(
+            message, channel=channel, origin=Origin(given.CERTIFY_ID, given.RUN_ID, kind)
+        )
+
+    async def post_card(self) -> MessageRef:
+        return await self.post(card_message(self.gateway.card))
+
+
+@asynccontextmanager
+async def stage(configuration: Configuration | None = None, **console_arguments: Any) -> AsyncIterator[Stage]:
+    async with (
+        Console(bot_url=None, signing_secret=SECRET, bot_token=TOKEN, **console_arguments) as console,
+        aiohttp.ClientSession() as session,
+    ):
+        gateway = FakeGateway()
+        client = AsyncWebClient(token=TOKEN, base_url=console.api_url, session=session, timeout=5, retry_handlers=[])
+        bot = build_app(
+            client,
+            signing_secret=SECRET,
+            configuration=configuration or given.configuration(),
+            gateway=gateway,
+            signer=given.signer(),
+            myself=Myself(team_id="T0CRDB", bot_id="B0BOT", user_id="U0BOT"),
+        )
+
+        async def readiness() -> str:
+            return "" if await gateway.is_healthy() else "Temporal does not answer"
+
+        runner, port = await serve(build_web(bot.app, readiness=readiness), host="127.0.0.1", port=0)
+        console.bot_url = f"http://127.0.0.1:{port}/slack/events"
+        try:
+            yield Stage(console, bot, gateway, session, f"http://127.0.0.1:{port}")
+        finally:
+            await bot.tasks.drain(seconds=5)
+            await runner.cleanup()
