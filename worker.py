@@ -23,7 +23,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import yaml
 from aiohttp import web
+from pydantic import ValidationError
 from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -43,6 +45,7 @@ from activities.clients.temporal import TemporalRunning
 from activities.cluster import ClusterActivities
 from activities.failures import FailureInterceptor
 from activities.looks import LookActivities
+from activities.manifests.installation import installation
 from activities.nodes import NodeActivities
 from activities.running import RunningActivities
 from activities.settings import WorkerSettings
@@ -54,6 +57,7 @@ from events.csr import CsrEvents
 from gateway.connect import connect
 from gateway.logs import configure_logs
 from gateway.settings import TemporalSettings
+from operations import check_rules
 from operations.queues import ops_queue, signer_queue
 from tokens.interceptor import UpdateTokenInterceptor
 from tokens.keyring import KeyRing
@@ -156,7 +160,7 @@ async def signer_worker(
 def _given(path: Path | None, name: str) -> Path:
     if path is None:
         raise InvalidRequestError(
-            "settings.missing", f"Found no {name}, expected the path of a kubeconfig.", hint=f"{name}=/etc/crdbops/kube"
+            "setting.missing", f"Found no {name}, expected the path of a kubeconfig.", hint=f"{name}=/etc/crdbops/kube"
         )
     return path
 
@@ -199,16 +203,28 @@ async def _health(port: int, client: Client, workers: list[Worker]) -> AsyncIter
         await runner.cleanup()
 
 
-async def run(role: str) -> None:
-    """Run the worker until SIGTERM or SIGINT."""
-    settings = WorkerSettings()
+def _configuration(settings: WorkerSettings) -> Configuration:
     configuration = parse_configuration(settings.config.read_text())
+    check_rules(configuration)
     if settings.site not in configuration.sites:
         raise InvalidRequestError(
             "site.unknown",
             f"Found site {settings.site!r}, expected one of: {', '.join(sorted(configuration.sites))}.",
             hint="CRDBOPS_SITE=dev",
         )
+    return configuration
+
+
+def installation_text() -> str:
+    """Return what an administrator applies to the site's Kubernetes: namespaces, identities, rights."""
+    settings = WorkerSettings()
+    return yaml.safe_dump_all(installation(_configuration(settings), settings.site), sort_keys=False)
+
+
+async def run(role: str) -> None:
+    """Run the worker until SIGTERM or SIGINT."""
+    settings = WorkerSettings()
+    configuration = _configuration(settings)
     ring = KeyRing.parse(settings.key_ring_file.read_text())
     client = await connect(TemporalSettings(), identity=f"{role}-{settings.site}/{socket.gethostname()}/{os.getpid()}")
     wanted = {"ops": [ops_worker], "signer": [signer_worker], "both": [ops_worker, signer_worker]}[role]
@@ -235,12 +251,23 @@ def main() -> int:
     """Read the role and run."""
     parser = argparse.ArgumentParser(description="Worker of crdb-chatops: workflows and activities, or the signer.")
     parser.add_argument("--role", choices=("ops", "signer"), help="run one role; without it one process runs both")
+    parser.add_argument(
+        "--print-installation",
+        action="store_true",
+        help="print the Kubernetes objects that the site of CRDBOPS_SITE needs, for kubectl apply, and end",
+    )
     arguments = parser.parse_args()
     configure_logs()
     activity.logger.activity_info_on_message = False  # the event is a fixed phrase; the run is in the fields
     workflow.logger.workflow_info_on_message = False
     try:
+        if arguments.print_installation:
+            sys.stdout.write(installation_text())
+            return 0
         asyncio.run(run(arguments.role or "both"))
+    except (ValidationError, OSError) as error:
+        _log.error("worker cannot run", extra={"error": str(error)})
+        return 2
     except OpsError as error:
         _log.error("worker cannot run", extra={"error_code": error.code, "error": str(error)})
         return 2

@@ -1,4 +1,4 @@
-"""Composition root of the bot: settings, clients, the Bolt app over HTTP, the worker of the chat queue.
+"""Composition root of the bot: settings, clients, the Bolt app over HTTP or a socket, the worker of the chat queue.
 
 Ends on SIGTERM or SIGINT: takes no more requests, ends what it began, then leaves with status 0.
 """
@@ -10,19 +10,24 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from importlib import metadata
+from typing import TypeVar
 
 import aiohttp
 from pydantic import ValidationError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from bot.app import Myself, build_app
+from bot.health import Health, ask_health
 from bot.outbox import ChatActivities
 from bot.settings import BotSettings
 from bot.slack_errors import translated
+from bot.socket_mode import SocketMode
 from bot.web import build_web, serve
 from domain.configuration import parse_configuration
 from domain.errors import InvalidRequestError, OpsError, TransientError
@@ -30,14 +35,18 @@ from gateway.client import OperationsClient
 from gateway.connect import connect
 from gateway.logs import configure_logs
 from gateway.settings import TemporalSettings
+from operations import check_rules
 from operations.queues import CHAT_QUEUE
 from tokens.make import TokenSigner
 
 _log = logging.getLogger(__name__)
 
+#: Requests that were taken are acknowledged within this; Slack itself waits three seconds.
+_ANSWER_GRACE = timedelta(seconds=3)
 #: What was begun gets this long to end.
 _GRACE = timedelta(seconds=15)
 _SLACK_TRIES = 20
+_Answer = TypeVar("_Answer")
 
 
 def version() -> str:
@@ -55,16 +64,12 @@ async def ask_who_i_am(client: AsyncWebClient, *, team: str) -> Myself:
         OpsError: Slack refuses the token, or never answered.
         InvalidRequestError: `slack.other-workspace`: the token is of another workspace than `crdbops.toml` names.
     """
-    for attempt in range(1, _SLACK_TRIES + 1):
-        try:
-            with translated("asking who the bot is"):
-                answer = await client.auth_test()
-            break
-        except TransientError as error:
-            if attempt == _SLACK_TRIES:
-                raise
-            _log.info("waiting for slack", extra={"attempt": attempt, "error_code": error.code})
-            await asyncio.sleep(min(0.25 * attempt, 5))
+
+    async def ask() -> AsyncSlackResponse:
+        with translated("asking who the bot is"):
+            return await client.auth_test()
+
+    answer = await patiently(ask)
     if answer.get("is_enterprise_install") or answer["team_id"] != team:
         raise InvalidRequestError(
             "slack.other-workspace",
@@ -72,6 +77,17 @@ async def ask_who_i_am(client: AsyncWebClient, *, team: str) -> Myself:
             hint=f'team = "{answer["team_id"]}"',
         )
     return Myself(team_id=str(answer["team_id"]), bot_id=str(answer["bot_id"]), user_id=str(answer["user_id"]))
+
+
+async def patiently(call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    """Wait for Slack to come up: do a call again while it fails in passing, and no longer than a person would."""
+    for attempt in range(1, _SLACK_TRIES):
+        try:
+            return await call()
+        except TransientError as error:
+            _log.info("waiting for slack", extra={"attempt": attempt, "error_code": error.code})
+            await asyncio.sleep(min(0.25 * attempt, 5))
+    return await call()
 
 
 def chat_worker(client: Client, activities: ChatActivities) -> Worker:
@@ -92,8 +108,9 @@ async def run(settings: BotSettings, temporal: TemporalSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     configuration = parse_configuration(settings.configuration_text())
+    check_rules(configuration)
     signer = TokenSigner(settings.token_key(), kid=settings.token_kid)
-    token, signing_secret = settings.bot_token(), settings.signing_secret()
+    token, app_token, signing_secret = settings.bot_token(), settings.app_token(), settings.signing_secret()
     async with aiohttp.ClientSession() as session:
         slack = AsyncWebClient(
             token=token,
@@ -116,34 +133,30 @@ async def run(settings: BotSettings, temporal: TemporalSettings) -> None:
             version=version(),
         )
 
-        async def readiness() -> str:
-            return await what_is_missing(slack, gateway)
+        socket = SocketMode(bot.app, slack, session=session, app_token=app_token) if app_token else None
 
-        runner, port = await serve(
-            build_web(bot.app, readiness=readiness), host=settings.bot_host, port=settings.bot_port
+        async def readiness() -> Health:
+            return await ask_health(slack, gateway, socket=socket)
+
+        served = build_web(None if socket else bot.app, readiness=readiness)
+        runner, port = await serve(served, host=settings.bot_host, port=settings.bot_port)
+        _log.info(
+            "bot listens",
+            extra={"host": settings.bot_host, "port": port, "transport": settings.slack_transport},
         )
-        _log.info("bot listens", extra={"host": settings.bot_host, "port": port})
         try:
             # Leaving the worker's block waits for the activities that it has begun.
             async with chat_worker(client, ChatActivities(bot.messages, gateway)):
+                if socket is not None:
+                    await patiently(socket.start)
                 await stop.wait()
                 _log.info("bot stops")
+                if socket is not None:
+                    await socket.stop(seconds=_ANSWER_GRACE.total_seconds())
                 await runner.cleanup()
                 await bot.tasks.drain(seconds=_GRACE.total_seconds())
         finally:
             await runner.cleanup()
-
-
-async def what_is_missing(slack: AsyncWebClient, gateway: OperationsClient) -> str:
-    """Say what does not answer; empty when the bot is ready."""
-    if not await gateway.is_healthy():
-        return "Temporal does not answer"
-    try:
-        with translated("asking who the bot is"):
-            await slack.auth_test()
-    except OpsError as error:
-        return error.message
-    return ""
 
 
 def main() -> int:

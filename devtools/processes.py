@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,13 +17,20 @@ from pathlib import Path
 
 import aiohttp
 
+#: Below the range from which the kernel takes ports of outgoing connections, so that none of those gets there first.
+_PORTS = range(20_000, 32_000)
+_given: set[int] = set()
+
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of loopback that nobody listens on now and that was not returned before."""
+    while True:
+        port = random.choice(_PORTS)  # noqa: S311 - not a secret
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 class Child:

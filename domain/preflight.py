@@ -132,7 +132,13 @@ def _machine(facts: DeployFacts, signer: SignerFacts) -> list[Reason]:
     for who, missing in (("ops", facts.missing_rules), ("signer", signer.missing_rules)):
         for rule in missing:
             reasons.append(
-                _reason("deploy.missing-right", f"rights of {who}", f"no {rule}", "it", "apply deploy/rbac again")
+                _reason(
+                    "deploy.missing-right",
+                    f"rights of {who}",
+                    f"no {rule}",
+                    "it",
+                    "apply the output of worker.py --print-installation",
+                )
             )
     if facts.policy_hash != signer.policy_hash:
         reasons.append(
@@ -148,7 +154,15 @@ def _machine(facts: DeployFacts, signer: SignerFacts) -> list[Reason]:
 
 def _namespace(ref: ClusterRef, facts: DeployFacts) -> list[Reason]:
     if not facts.has_namespace:
-        return [_reason("deploy.no-namespace", "namespace", f"no {ref.namespace}", "it", "apply deploy/rbac first")]
+        return [
+            _reason(
+                "deploy.no-namespace",
+                "namespace",
+                f"no {ref.namespace}",
+                "it",
+                "apply the output of worker.py --print-installation",
+            )
+        ]
     if facts.pod_security != "restricted":
         return [
             _reason(

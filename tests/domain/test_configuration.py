@@ -195,6 +195,22 @@ def test_more_nodes_than_the_file_allows_are_refused() -> None:
     assert caught.value.code == "deploy.too-many-nodes"
 
 
+def test_as_many_nodes_as_the_file_allows_are_taken() -> None:
+    configuration = parse_configuration(SMALLEST + "nodes = 5\nmax_nodes = 5")
+
+    assert configuration.spec(configuration.ref("shop"), nodes=None, version=None, storage=None).nodes == 5
+    assert configuration.spec(configuration.ref("shop"), nodes=5, version=None, storage=None).nodes == 5
+
+
+@pytest.mark.parametrize(
+    "signer", ["kubernetes.io/x", "certificates.kubernetes.io/x"], ids=["of Kubernetes", "of a part of Kubernetes"]
+)
+def test_no_signer_of_kubernetes_is_taken_for_ours(signer: str) -> None:
+    assert "expected a signer of ours" in _refused(
+        SMALLEST.replace("[sites.main]", f"[sites.main]\nclient_signer = {signer!r}")
+    )
+
+
 def test_the_files_hash_follows_its_meaning_and_not_its_order() -> None:
     sites = "[sites.b]\n[sites.a]\n"
     one, two = (

@@ -73,6 +73,15 @@ ROOT_FROM_NODE = NODE.model_copy(
         pytest.param(
             node_of(name="cockroachdb-7", ordinal=7), {"csr.pod", "csr.ordinal"}, id="facts of another pod",
         ),
+        pytest.param(
+            client(stamped_pod="shell", pod=CLIENT_POD.model_copy(update={"name": "shell"})), {"csr.pod"},
+            id="another pod that runs as the client's account and has its labels",
+        ),
+        pytest.param(
+            node(stamped_pod="cockroachdb-00", pod=NODE_POD.model_copy(update={"name": "cockroachdb-00"}),
+                 request=NODE_REQUEST.model_copy(update={"dns_names": node_names(POLICY, pod="cockroachdb-00")})),
+            {"csr.pod", "csr.ordinal"}, id="a pod whose name only reads like a node's",
+        ),
         # what is asked
         pytest.param(
             node_asking(dns_names=node_names(POLICY, pod="cockroachdb-1")), {"csr.names"},

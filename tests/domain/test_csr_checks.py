@@ -286,6 +286,25 @@ def test_what_a_stranger_wrote_cannot_make_a_verdict_endless() -> None:
     assert len(judge(facts, POLICY).model_dump_json()) < 20_000
 
 
+def test_a_text_that_just_fits_is_shown_whole() -> None:
+    just, over = (judge(node_asking(key_type="x" * length), POLICY).failed[0].found for length in (1500, 1501))
+
+    assert just == "x" * 1500
+    assert over == "x" * 1500 + "… (1501 characters)"
+
+
+def test_names_that_pass_are_shown_as_they_are() -> None:
+    shown = next(check.found for check in judge(NODE, POLICY).checks if check.code == "csr.usages")
+
+    assert shown == "client auth, digital signature, key encipherment, server auth"
+
+
+def test_a_list_that_just_fits_is_shown_whole() -> None:
+    facts = node(same_key_elsewhere=tuple(f"csr-{n:02d}" for n in range(12)))
+
+    assert judge(facts, POLICY).looks[0].found.endswith("csr-10, csr-11")
+
+
 def test_a_long_list_says_how_many_more_there_are() -> None:
     facts = node(same_key_elsewhere=tuple(f"csr-{n:02d}" for n in range(15)))
 

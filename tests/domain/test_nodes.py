@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.nodes import NodeAnswer, NodeState, decide_init, one_cluster
+from domain.nodes import INIT_TARGET, NodeAnswer, NodeState, decide_init, one_cluster
 
 STATES: list[NodeState] = ["waiting-for-init", "serving", "unreachable"]
 
@@ -52,6 +52,10 @@ def test_decides_about_init(answers: tuple[NodeAnswer, ...], action: str, senten
 
     assert decision.action == action
     assert sentence in decision.sentence
+
+
+def test_init_goes_to_the_first_node_which_every_nodes_join_list_names() -> None:
+    assert INIT_TARGET == 0
 
 
 @pytest.mark.parametrize("nodes", [0, -1], ids=["no nodes", "less than none"])

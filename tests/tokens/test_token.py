@@ -68,6 +68,10 @@ def test_what_was_signed_comes_back(verb: Verb) -> None:
     )  # fmt: skip
 
 
+def test_a_token_is_for_one_click_and_two_minutes() -> None:
+    assert timedelta(minutes=2) == LIFETIME
+
+
 def test_a_token_survives_json() -> None:
     copy = Token.model_validate_json(token().model_dump_json())
 

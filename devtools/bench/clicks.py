@@ -1,0 +1,119 @@
+"""From a click to a certificate that can be read in Kubernetes, against the bare cost in the same run.
+
+The bare cost: a click's one Temporal update with two activities, and the same calls to the API server (two reads, the
+approval, the status), with a certificate made by the same library; nothing is checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from temporalio import activity
+from temporalio.worker import Worker
+
+from activities.clients.api import Api, path
+from devtools.bench.bare import QUEUE, BareWorkflow
+from devtools.page import Message
+from devtools.scenarios.driver import Driver
+
+_KIND = "CertificateSigningRequest"
+
+
+async def readable(api: Api, name: str) -> float:
+    """Wait until a CSR carries its certificate; return when that was seen."""
+    while True:
+        found = await api.get(path(_KIND, name=name))
+        if found and found.get("status", {}).get("certificate"):
+            return time.monotonic()
+        await asyncio.sleep(0.005)
+
+
+async def by_us(driver: Driver, api: Api, card: Message, csr: str) -> float:
+    """Click Approve; return the milliseconds until the certificate can be read."""
+    seen = asyncio.create_task(readable(api, csr))
+    begun = time.monotonic()
+    await driver.page.click("ada", card, "approve")
+    return (await seen - begun) * 1000
+
+
+@dataclass
+class _Bare:
+    api: Api
+    key: ec.EllipticCurvePrivateKey
+
+    @activity.defn(name="bare.approve")
+    async def approve(self, name: str) -> None:
+        """Read and approve."""
+        csr = await self.api.get(path(_KIND, name=name))
+        assert csr is not None
+        condition = {"type": "Approved", "status": "True", "reason": "Bare", "message": "bare"}
+        csr["status"] = {"conditions": [condition]}
+        await self.api.call("PUT", path(_KIND, name=name, subresource="approval"), body=csr)
+
+    @activity.defn(name="bare.sign")
+    async def sign(self, name: str) -> None:
+        """Read, sign and write."""
+        csr = await self.api.get(path(_KIND, name=name))
+        assert csr is not None
+        request = x509.load_pem_x509_csr(base64.b64decode(csr["spec"]["request"]))
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(request.subject)
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bare")]))
+            .public_key(request.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now)
+            .not_valid_after(now + timedelta(days=365))
+        )
+        pem = builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        csr["status"]["certificate"] = base64.b64encode(pem).decode()
+        await self.api.call("PUT", path(_KIND, name=name, subresource="status"), body=csr)
+
+
+async def bare(driver: Driver, api: Api, *, count: int) -> list[float]:
+    """Return the milliseconds of some bare rounds, sorted."""
+    served = _Bare(api, ec.generate_private_key(ec.SECP256R1()))
+    found: list[float] = []
+    async with Worker(
+        driver.client, task_queue=QUEUE, workflows=[BareWorkflow], activities=[served.approve, served.sign]
+    ):
+        for _ in range(count):
+            name = f"bare-{uuid.uuid4().hex[:8]}"
+            await api.call("POST", path(_KIND), body=_request(name))
+            handle = await driver.client.start_workflow(BareWorkflow.run, id=name, task_queue=QUEUE)
+            seen = asyncio.create_task(readable(api, name))
+            begun = time.monotonic()
+            await handle.execute_update(BareWorkflow.approve, name)
+            found.append((await seen - begun) * 1000)
+            await handle.result()
+            await api.call("DELETE", path(_KIND, name=name))
+    return sorted(found)
+
+
+def _request(name: str) -> dict[str, Any]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name(
+        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Cockroach"), x509.NameAttribute(NameOID.COMMON_NAME, "node")]
+    )
+    pem = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    return {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": _KIND,
+        "metadata": {"name": name},
+        "spec": {
+            "request": base64.b64encode(pem.public_bytes(serialization.Encoding.PEM)).decode(),
+            "signerName": "example.invalid/bare",
+            "usages": ["digital signature", "key encipherment", "client auth"],
+        },
+    }
