@@ -5,6 +5,7 @@ Each part is a value or the reason why there is none: what cannot be asked never
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -21,7 +22,7 @@ from activities.progress import certificate
 from domain.certificate import SigningPolicy
 from domain.configuration import Configuration
 from domain.csr import judge
-from domain.errors import OpsError
+from domain.errors import OpsError, TransientError
 from domain.model import CLIENT_POD, ClusterRef, ClusterSpec, NodeRef
 from domain.preflight import drift
 from operations.base import LookStart
@@ -30,6 +31,8 @@ from operations.status import NodeRow, StatusResult
 
 #: A cluster asks for a handful; what a flood leaves out is said in the channel by its own warning.
 _MOST_ROWS = 50
+#: A look has fifteen seconds in all, and whoever asked is answered after eight.
+_DATABASE_SECONDS = 6
 
 
 def _now() -> datetime:
@@ -115,17 +118,28 @@ class LookActivities:
             return {}, "not asked: no client certificate yet"
         nodes = (NodeRef(ordinal=number) for number in range(spec.nodes))
         running = [node for node in nodes if pods.is_running(known.get(node.pod, _NONE))]
-        for node in running[:2]:
-            try:
-                answer = await self._nodes.ask(ref, node, domain=spec.cluster_domain)
-                if answer.state == "waiting-for-init":
-                    return {}, "waits for init"
-                if answer.state == "serving":
-                    rows = await self._nodes.rows(ref, node, domain=spec.cluster_domain)
-                    return {row.get("address", "").partition(".")[0]: row for row in rows}, ""
-            except OpsError as error:
-                return {}, f"not known: {error.message}"
+        try:
+            async with asyncio.timeout(_DATABASE_SECONDS):
+                for node in running[:2]:
+                    found = await self._ask(ref, spec, node)
+                    if found is not None:
+                        return found
+        except TimeoutError:
+            return {}, f"does not answer within {_DATABASE_SECONDS} s"
+        except OpsError as error:
+            return {}, f"not known: {error.message}"
         return {}, "does not answer" if running else "not asked: no node runs"
+
+    async def _ask(
+        self, ref: ClusterRef, spec: ClusterSpec, node: NodeRef
+    ) -> tuple[dict[str, dict[str, str]], str] | None:
+        """Ask one node; None when it does not answer. Rows first: a cluster that serves is asked but once."""
+        try:
+            rows = await self._nodes.rows(ref, node, domain=spec.cluster_domain)
+        except TransientError:
+            answer = await self._nodes.ask(ref, node, domain=spec.cluster_domain)
+            return ({}, "waits for init") if answer.state == "waiting-for-init" else None
+        return {row.get("address", "").partition(".")[0]: row for row in rows}, ""
 
 
 _NONE: Object = {"metadata": {}}

@@ -17,12 +17,6 @@ from domain.errors import BrokenError
 GRACE_SECONDS = {"image": 60.0, "config": 60.0, "unschedulable": 300.0, "crash": 0.0}
 #: A container that ended so often ends again; before that the kubelet's restarts may cure it.
 _CRASHES = 5
-_HINTS = {
-    "image": "Make the image available to the nodes, then run /crdb deploy again.",
-    "config": "Look at the pod's events, then run /crdb deploy again.",
-    "unschedulable": "Give the cluster room or volumes, then run /crdb deploy again.",
-    "crash": "Look at the pod's log, then run /crdb deploy again.",
-}
 
 
 class Patience:
@@ -49,5 +43,18 @@ class Patience:
             seen[key] = self._since.get(key, now)
             is_enough = found.kind != "crash" or found.restarts >= _CRASHES
             if is_enough and now - seen[key] >= GRACE_SECONDS[found.kind]:
-                raise BrokenError(f"pods.{found.kind}", f"{found.sentence}.", hint=_HINTS[found.kind])
+                raise _ended_by(found)
         self._since = seen
+
+
+def _ended_by(trouble: pods.Trouble) -> BrokenError:
+    said = f"{trouble.sentence}."
+    match trouble.kind:
+        case "image":
+            return BrokenError("pods.image", said, hint="Make the image available to the nodes, then /crdb deploy.")
+        case "config":
+            return BrokenError("pods.config", said, hint="Look at the pod's events, then /crdb deploy.")
+        case "unschedulable":
+            return BrokenError("pods.unschedulable", said, hint="Give Kubernetes room or volumes, then /crdb deploy.")
+        case "crash":
+            return BrokenError("pods.crash", said, hint="Look at the pod's log, then /crdb deploy.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities import pods
-from activities.csr_object import CsrObject, Object
+from activities.csr_object import APPROVED_REASON, CsrObject, Object
 from activities.payloads import PodCertificate, PodsState
 from domain.certificate import SigningPolicy
 from domain.model import CLIENT_POD, NodeRef
@@ -33,7 +33,10 @@ def certificate(name: str, pod: Object | None, csrs: tuple[CsrObject, ...], poli
             detail = condition.message or condition.reason
     if csr.state == "issued":
         detail = detail or "signed; certagent puts it in place"
-    return about.model_copy(update={"state": csr.state, "csr": csr.name, "detail": detail})
+    state, approval = csr.state, csr.condition("Approved")
+    if state == "approved" and approval and approval.reason != APPROVED_REASON:
+        state, detail = "pending", "approved outside; a person's decision is still needed"
+    return about.model_copy(update={"state": state, "csr": csr.name, "detail": detail})
 
 
 def pods_state(known: dict[str, Object], nodes: int, *, bound: int) -> PodsState:

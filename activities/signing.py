@@ -39,6 +39,8 @@ from tokens.keyring import KeyRing
 #: Clocks of nodes may be behind the signer's by this much.
 _BACK = timedelta(minutes=5)
 _TRIES = 5
+#: How a judgement that is no yes is raised when it was to be signed.
+_CODES = {"changed": "certify.changed", "gone": "certify.gone", "no": "certify.no", "yes": "certify.no"}
 
 
 def _now() -> datetime:
@@ -122,7 +124,7 @@ class SigningActivities:
                 return await self._found(csr, request.ref, authority)
             judged = await self._judge(request)
             if judged.judgement.outcome != "yes" or judged.csr is None or judged.facts is None:
-                raise RefusedError(f"certify.{judged.judgement.outcome}", judged.judgement.sentence)
+                raise RefusedError(_CODES[judged.judgement.outcome], judged.judgement.sentence)
             if judged.csr.condition("Approved") is None:
                 raise RefusedError(
                     "certify.not-approved", f"CSR {request.csr}: found no condition Approved, expected ops to write it."

@@ -8,6 +8,8 @@ JSON by `activities.manifests` and read by the few fields that are needed. Ports
 from __future__ import annotations
 
 import json
+import logging
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -16,18 +18,23 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.config import load_kube_config
+from kubernetes.aio.config import ConfigException, load_kube_config
 from kubernetes.aio.stream import WsApiClient
+from yaml import YAMLError
 
 from activities.clients.errors import network, of_answer
 from activities.ports import Object
-from domain.errors import BrokenError, TransientError
+from domain.errors import BrokenError, InvalidRequestError, TransientError
+
+_log = logging.getLogger(__name__)
 
 FIELD_MANAGER: Final = "crdb-chatops"
 #: Answers come in milliseconds; a server that needs longer than this is in trouble and asked again later.
 _CALL: Final = aiohttp.ClientTimeout(total=15, sock_connect=5)
 #: The server ends a watch after this long, so that a dead connection is noticed at the latest then.
 _WATCH_SECONDS: Final = 240
+#: The kubelet renews a projected token when a fifth of its life is left, which is twelve minutes of the usual hour.
+_REREAD_SECONDS: Final = 300
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 #: Kind -> (path of its API group and version, plural, namespaced).
@@ -53,6 +60,19 @@ _KINDS: Final[dict[str, tuple[str, str, bool]]] = {
 }
 
 
+async def _load(kubeconfig: Path, configuration: Configuration) -> None:
+    try:
+        await load_kube_config(config_file=str(kubeconfig), client_configuration=configuration, persist_config=False)
+    except (ConfigException, OSError, YAMLError, TypeError) as error:
+        # The first line alone: what follows may quote the file.
+        said = str(error).partition("\n")[0]
+        raise InvalidRequestError(
+            "kubernetes.bad-kubeconfig",
+            f"{kubeconfig}: found no usable kubeconfig ({said}), expected one with a current context.",
+            hint="kubectl config view --minify --flatten > ops.kubeconfig",
+        ) from None
+
+
 def path(kind: str, *, namespace: str = "", name: str = "", subresource: str = "") -> str:
     """Return the path of a kind's collection, of an object, or of its subresource."""
     base, plural, is_namespaced = _KINDS[kind]
@@ -68,10 +88,31 @@ class Api:
         self._sockets = WsApiClient(configuration, heartbeat=10)
 
     @classmethod
-    async def connect(cls, kubeconfig: Path) -> Api:
-        """Read a kubeconfig's current context; nothing is asked of the server yet."""
+    async def connect(cls, kubeconfig: Path, *, reread_seconds: float = _REREAD_SECONDS) -> Api:
+        """Read a kubeconfig's current context; nothing is asked of the server yet. Bad ones are InvalidRequestError.
+
+        Tokens are read again every few minutes: a projected one is renewed in its file, others by whoever made them.
+        """
         configuration = Configuration()
-        await load_kube_config(config_file=str(kubeconfig), client_configuration=configuration, persist_config=False)
+        await _load(kubeconfig, configuration)
+        read_at = time.monotonic()
+
+        async def refresh(target: Configuration) -> None:
+            nonlocal read_at
+            if time.monotonic() - read_at < reread_seconds:
+                return
+            read_at = time.monotonic()
+            fresh = Configuration()
+            try:
+                await _load(kubeconfig, fresh)
+            except InvalidRequestError as error:
+                # The old token may be good for a while yet; a refused one is told by the server.
+                _log.warning("kubeconfig not readable", extra={"error": error.message})
+                return
+            target.api_key = fresh.api_key
+
+        if configuration.api_key:
+            configuration.refresh_api_key_hook = refresh
         return cls(configuration)
 
     async def __aenter__(self) -> Api:

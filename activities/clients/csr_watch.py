@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from activities.clients.api import Api, path
@@ -35,7 +35,7 @@ class KubeCsrWatch:
         """How often the watch had to be opened again, the first time apart."""
         return max(0, self._reconnects)
 
-    async def watch(self) -> AsyncIterator[CsrSnapshot | CsrSeen]:
+    async def watch(self) -> AsyncGenerator[CsrSnapshot | CsrSeen, None]:
         """Yield a snapshot at each list, then every change."""
         pause = _PAUSE
         version = ""

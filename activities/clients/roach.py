@@ -21,7 +21,7 @@ from domain.model import CLIENT_POD, ClusterRef, NodeRef
 from domain.nodes import NodeAnswer
 
 #: A node that serves answers in less than a second; `init` tries for as long as its target is not up.
-_ASK_SECONDS, _INIT_SECONDS = 10, 100
+_ASK_SECONDS, _INIT_SECONDS = 10, 80
 #: `timeout -k 5` kills five seconds after its term; the connection is given up a little later than that.
 _KILL_AFTER = 5
 #: How `timeout` ends when time is up: by itself, or by its kill.

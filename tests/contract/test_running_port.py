@@ -1,0 +1,66 @@
+"""What runs, by the word of a real Temporal dev server: the lock's holder and open certificate workflows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.testing import WorkflowEnvironment
+
+from activities.clients.temporal import TemporalRunning
+from activities.payloads import RunningChange
+from gateway.connect import DATA_CONVERTER
+from operations.queues import CLUSTER, certify_id, change_id
+from tests.activities.world import REQUESTER, World
+
+REF = World().ref
+KEY = SearchAttributeKey.for_keyword(CLUSTER)
+
+
+@pytest.fixture
+async def client(temporal_binary: str) -> AsyncIterator[Client]:
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=temporal_binary,
+        data_converter=DATA_CONVERTER,
+        search_attributes=[KEY],
+        dev_server_log_level="error",
+    ) as environment:
+        yield environment.client
+
+
+async def start(client: Client, workflow: str, workflow_id: str, *, cluster: str, **memo: object) -> str:
+    attributes = TypedSearchAttributes([SearchAttributePair(KEY, cluster)])
+    handle = await client.start_workflow(
+        workflow, id=workflow_id, task_queue="nobody", memo=memo, search_attributes=attributes
+    )
+    return handle.result_run_id or ""
+
+
+async def test_the_holder_of_the_lock_is_named_until_it_ends(client: Client) -> None:
+    running = TemporalRunning(client)
+    before = await running.change(REF)
+    memo = {"operation": "deploy", "requester": REQUESTER.model_dump(include={"team", "id", "name"})}
+    run_id = await start(client, "Deploy", change_id(REF), cluster=str(REF), **memo)
+    during = await running.change(REF)
+    await client.get_workflow_handle(change_id(REF)).terminate()
+
+    assert before == RunningChange()
+    assert during == RunningChange(workflow_id=change_id(REF), run_id=run_id, operation="deploy", requester=REQUESTER)
+    assert await running.change(REF) == RunningChange()
+
+
+async def test_only_open_certificate_workflows_of_the_cluster_are_listed(client: Client) -> None:
+    running = TemporalRunning(client)
+    wanted = certify_id(site="here", name="crdb.node.cockroachdb-0", uid="1")
+    closed = certify_id(site="here", name="crdb.node.cockroachdb-1", uid="2")
+    await start(client, "Certify", wanted, cluster=str(REF))
+    await start(client, "Certify", closed, cluster=str(REF))
+    await start(client, "Certify", certify_id(site="here", name="x", uid="3"), cluster="here/otherdb/other")
+    await start(client, "Look", "a look", cluster=str(REF))
+    await client.get_workflow_handle(closed).terminate()
+
+    found = await running.certifies(REF)
+
+    assert [run.workflow_id for run in found.runs] == [wanted]
