@@ -147,11 +147,11 @@ class Actions:
         try:
             if value.is_certify:
                 card = await self._gateway.certify_status(value.workflow_id, run_id=value.run_id)
-                message, sequence = card_message(card, url=url), card.sequence
+                message, sequence, state = card_message(card, url=url), card.sequence, str(card.state)
             else:
                 change = await self._gateway.operation_status(value.workflow_id, run_id=value.run_id)
-                message, sequence = operation_message(change, url=url), change.sequence
-            await self._messages.edit(ref, message, sequence=sequence, is_repair=True)
+                message, sequence, state = operation_message(change, url=url), change.sequence, str(change.state)
+            await self._messages.edit(ref, message, sequence=sequence, state=state, is_repair=True)
         except OpsError as error:
             _log.info("message not redrawn", extra={"error_code": error.code, "workflow_id": value.workflow_id})
 

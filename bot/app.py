@@ -1,7 +1,7 @@
 """build_app(): the Bolt app: who may speak to it, which listener answers what, and what happens to an error.
 
 Listeners acknowledge first, always; the work goes on in `bot.requests` (commands) and `bot.actions` (clicks). How
-requests come in is `bot.web`.
+requests come in is `bot.web` and `bot.socket_mode`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from bot.decisions import Decisions
 from bot.guard import broken
 from bot.listeners import Listeners, OwnWorkspace
 from bot.messages import Messages
+from bot.pace import Pace
 from bot.people import People
 from bot.ports import GatewayPort
 from bot.requests import Requests
@@ -67,6 +68,7 @@ def build_app(
     myself: Myself,
     version: str = "0",
     clock: Callable[[], datetime] = _now,
+    pace: Pace | None = None,
 ) -> Bot:
     """Build the Bolt app.
 
@@ -79,6 +81,7 @@ def build_app(
         myself: Who the bot is, asked once at start, so that no request waits for it.
         version: Ours, for help.
         clock: Now, stamped into tokens.
+        pace: How often messages may be redrawn.
     """
     token = client.token or ""
 
@@ -101,7 +104,7 @@ def build_app(
         name="crdb",
     )
     tasks = Tasks()
-    messages = Messages(client)
+    messages = Messages(client, pace=pace)
     people = People(client, configuration)
     decisions = Decisions(gateway, signer, people, configuration, clock=clock)
     requests = Requests(gateway, signer, people, decisions, configuration, version=version, clock=clock)

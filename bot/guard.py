@@ -5,16 +5,21 @@ What is expected to go wrong is handled where it does; here ends what nobody for
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable
+from contextlib import suppress
 
 from bot.asker import Asker
 from bot.cards.failure import failure_message
 from bot.messages import Messages
-from domain.errors import BrokenError, OpsError
+from domain.errors import BrokenError, OpsError, TransientError
 
 _log = logging.getLogger(__name__)
+
+#: A bot that is stopped says so this long, no longer.
+_LAST_WORD_SECONDS = 3.0
 
 
 def broken(error: BaseException, *, what: str) -> tuple[BrokenError, str]:
@@ -43,6 +48,18 @@ async def guarded(
         level = logging.ERROR if isinstance(error, BrokenError) else logging.INFO
         _log.log(level, "request refused", extra={"request": what, "person": asker.user, "error_code": error.code})
         await asker.tell(failure_message(error, is_start=is_start), messages=messages)
+    except asyncio.CancelledError:
+        # Whatever was sent carries an id, so that asking again does nothing twice.
+        _log.warning("request broken off", extra={"request": what, "person": asker.user})
+        stopped = TransientError(
+            "bot.stopped",
+            "The bot was stopped before this was done.",
+            hint="Look what the message shows, or ask again.",
+        )
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORD_SECONDS):
+                await asker.tell(failure_message(stopped), messages=messages)
+        raise
     except Exception as error:  # noqa: BLE001 - the last place where an error can still be told to the person
         told, reference = broken(error, what=what)
         await asker.tell(failure_message(told, reference=reference), messages=messages)

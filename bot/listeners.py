@@ -6,7 +6,7 @@ What the work is stands in `bot.requests` (commands) and `bot.actions` (clicks);
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck
@@ -20,9 +20,10 @@ from bot.cards.failure import failure_message
 from bot.cards.home import home_view
 from bot.clicks import Click, click_of, click_of_private
 from bot.command import is_start
+from bot.deliveries import Deliveries
 from bot.guard import guarded
 from bot.messages import Messages
-from bot.people import People
+from bot.people import ROLES, People
 from bot.ports import GatewayPort
 from bot.requests import Requests
 from bot.slack_errors import translated
@@ -35,7 +36,6 @@ _log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
 Next = Callable[[], Awaitable[BoltResponse]]
-_ROLES: tuple[RoleName, ...] = ("viewer", "operator", "approver")
 
 
 class OwnWorkspace:
@@ -85,8 +85,15 @@ class Listeners:
         self._gateway = gateway
         self._messages = messages
         self._tasks = tasks
+        self._deliveries = Deliveries()
 
-    def _go_on(self, work: Awaitable[None], asker: Asker, what: str, *, is_start: bool = False) -> None:
+    def _go_on(
+        self, work: Coroutine[Any, Any, None], asker: Asker, body: Body, what: str, *, is_start: bool = False
+    ) -> None:
+        if not self._deliveries.is_first(body):
+            work.close()
+            _log.info("delivered again", extra={"request": what, "person": asker.user})
+            return
         self._tasks.spawn(guarded(work, asker=asker, messages=self._messages, what=what, is_start=is_start))
 
     async def command(self, ack: AsyncAck, body: Body) -> None:
@@ -99,7 +106,7 @@ class Listeners:
             answer = await self._requests.answer(asker, text, trigger=trigger)
             await asker.tell(answer, messages=self._messages)
 
-        self._go_on(work(), asker, "command", is_start=is_start(str(body.get("text") or "")))
+        self._go_on(work(), asker, body, "command", is_start=is_start(str(body.get("text") or "")))
 
     def click(
         self, name: str, work: Callable[[Asker, Click], Awaitable[None]]
@@ -113,7 +120,7 @@ class Listeners:
             async def read_and_work() -> None:
                 await work(asker, click_of(body))
 
-            self._go_on(read_and_work(), asker, name)
+            self._go_on(read_and_work(), asker, body, name)
 
         return listener
 
@@ -125,7 +132,7 @@ class Listeners:
         async def work() -> None:
             await self._actions.open_deny(asker, click_of(body), trigger=str(body.get("trigger_id") or ""))
 
-        self._go_on(work(), asker, "deny")
+        self._go_on(work(), asker, body, "deny")
 
     async def details(self, ack: AsyncAck, body: Body) -> None:
         """Open the modal with all the evidence."""
@@ -135,7 +142,7 @@ class Listeners:
         async def work() -> None:
             await self._actions.open_details(asker, click_of(body), trigger=str(body.get("trigger_id") or ""))
 
-        self._go_on(work(), asker, "details")
+        self._go_on(work(), asker, body, "details")
 
     async def deny_reason(self, ack: AsyncAck, body: Body) -> None:
         """Take the reason; what is wrong with it is said inside the modal."""
@@ -156,7 +163,7 @@ class Listeners:
             asker = Asker(user=sender.user, team=sender.team, channel=click.channel, thread_ts=click.thread_ts)
             await self._actions.deny(asker, click, reason)
 
-        self._go_on(work(), sender, "deny reason")
+        self._go_on(work(), sender, body, "deny reason")
 
     async def nothing(self, ack: AsyncAck) -> None:
         """Acknowledge a link button, whose click is sent as well."""
@@ -166,14 +173,14 @@ class Listeners:
         """Answer what no listener knows."""
         await ack()
         asker = asker_of(body)
-        self._go_on(self._actions.old_button(asker, _click_or_none(body)), asker, "old button")
+        self._go_on(self._actions.old_button(asker, _click_or_none(body)), asker, body, "old button")
 
     async def home(self, event: Body, body: Body) -> None:
         """Show a person's home."""
         asker = asker_of(body)
         if event.get("tab") != "home":
             return
-        self._go_on(self._publish_home(asker), asker, "home")
+        self._go_on(self._publish_home(asker), asker, body, "home")
 
     async def _publish_home(self, asker: Asker) -> None:
         roles: list[RoleName] = []
@@ -181,7 +188,7 @@ class Listeners:
         pending: tuple[ApprovalTarget, ...] = ()
         try:
             identity = await self._people.identify(asker.user, team_id=asker.team)
-            roles = [role for role in _ROLES if self._people.holds(identity, role)]
+            roles = [role for role in ROLES if self._people.holds(identity, role)]
             pending = await self._gateway.pending(limit=8)
         except OpsError as error:
             problem = f"{failure_message(error).text}"

@@ -1,7 +1,8 @@
 """The bot's messages in Slack: post once, redraw in order, find an earlier post, say something to one person.
 
 What they look like is `bot.cards`; when they are drawn is decided by the workflows (`bot.outbox`) and by clicks
-(`bot.work`), which share the order kept here: an older state never replaces a newer one.
+(`bot.actions`), which share the order kept here: an older state never replaces a newer one, and what waits for its
+turn (`bot.pace`) gives way to what is newer.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.cards.blocks import Message
+from bot.pace import Pace
 from bot.slack_errors import translated
-from domain.errors import BrokenError, OpsError
+from domain.errors import BrokenError, OpsError, TransientError
 from operations.chat import MessageRef
 
 _log = logging.getLogger(__name__)
@@ -31,14 +35,20 @@ _KEPT = 5000
 #: How long it is believed that a channel is not shared with another workspace.
 _CHANNEL_SECONDS = 300.0
 _PAGES = 5
+#: A redraw waits so long for its turn by itself; for longer it is left to whoever repeats it.
+_PATIENCE_SECONDS = 3.5
 
 
 @dataclass
 class _Delivered:
-    """What a message shows, as far as this process knows."""
+    """What a message shows, as far as this process knows, and what it shall show (`wanted`)."""
 
     sequence: int = -1
     digest: str = ""
+    state: str = ""
+    drawn_at: float | None = None
+    wanted: int = -1
+    newer: asyncio.Event = field(default_factory=asyncio.Event)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -63,11 +73,15 @@ class Messages:
     Args:
         client: Slack's Web API.
         clock: Monotonic seconds.
+        pace: How often messages may be redrawn.
     """
 
-    def __init__(self, client: AsyncWebClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: AsyncWebClient, *, clock: Callable[[], float] = time.monotonic, pace: Pace | None = None
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._pace = pace or Pace(clock=clock)
         self._delivered: OrderedDict[tuple[str, str], _Delivered] = OrderedDict()
         self._posts: OrderedDict[Origin, MessageRef] = OrderedDict()
         self._posting: dict[Origin, asyncio.Lock] = {}
@@ -80,6 +94,7 @@ class Messages:
         channel: str,
         origin: Origin,
         sequence: int = 0,
+        state: str = "",
         thread_ts: str = "",
         is_broadcast: bool = False,
         look_first: bool = False,
@@ -92,6 +107,7 @@ class Messages:
             channel: Where.
             origin: Which state it shows; a message is posted once for each.
             sequence: Number of that state.
+            state: Its name; a redraw into another one waits for nothing.
             thread_ts: Root message of the thread; empty: the channel itself.
             is_broadcast: Show a thread message in the channel as well.
             look_first: Look in Slack for what an earlier try, perhaps of another process, left.
@@ -105,12 +121,13 @@ class Messages:
                     known = await self.find(origin, channel=channel, thread_ts=thread_ts, since=since)
                 if known is not None:
                     self._remember(origin, known)
-                    await self.edit(known, message, sequence=sequence)
+                    await self.edit(known, message, sequence=sequence, state=state)
                     return known
                 ref = await self._post(message, channel, origin, thread_ts, is_broadcast)
                 self._remember(origin, ref)
                 entry = self._entry(ref)
                 entry.sequence, entry.digest = max(entry.sequence, sequence), _digest(message)
+                entry.wanted, entry.state, entry.drawn_at = max(entry.wanted, sequence), state, self._clock()
                 return ref
         finally:
             if not lock.locked():
@@ -121,7 +138,7 @@ class Messages:
     ) -> MessageRef:
         await self._require_unshared(channel)
         more: dict[str, Any] = {"thread_ts": thread_ts, "reply_broadcast": is_broadcast} if thread_ts else {}
-        with translated("posting a message"):
+        with self._held("chat.postMessage", "posting a message"):
             answer = await self._client.chat_postMessage(
                 channel=channel,
                 text=message.text,
@@ -133,27 +150,77 @@ class Messages:
             )
         return MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]))
 
-    async def edit(self, ref: MessageRef, message: Message, *, sequence: int, is_repair: bool = False) -> bool:
-        """Redraw a message, unless a newer state stands there already; False when it was dropped.
+    async def edit(
+        self, ref: MessageRef, message: Message, *, sequence: int, state: str = "", is_repair: bool = False
+    ) -> bool:
+        """Redraw a message when its turn has come, unless a newer state is there by then; False when it was dropped.
 
         Args:
             ref: The message.
             message: What it shall say.
             sequence: Number of the state it shows.
+            state: Name of that state; a change of it waits for nothing but Slack.
             is_repair: Send it even where it seems to stand there already: somebody clicked on an old drawing.
+
+        Raises:
+            TransientError: Not now; `retry_after` says when.
         """
-        entry = self._entry(ref)
-        async with entry.lock:
-            if sequence < entry.sequence:
-                return False
-            digest = _digest(message)
-            if digest != entry.digest or is_repair:
-                with translated("redrawing a message"):
-                    await self._client.chat_update(
-                        channel=ref.channel, ts=ref.ts, text=message.text, blocks=message.blocks
-                    )
-            entry.sequence, entry.digest = sequence, digest
-            return True
+        entry, asked_at, digest = self._entry(ref), self._clock(), _digest(message)
+        if sequence > entry.wanted:
+            entry.wanted = sequence
+            entry.newer.set()
+            entry.newer = asyncio.Event()
+        while sequence >= entry.wanted:
+            newer = entry.newer
+            async with entry.lock:
+                if sequence < max(entry.sequence, entry.wanted):
+                    return False
+                # A repair is done as well by a drawing that was sent after it was asked for.
+                is_due = is_repair and (entry.drawn_at is None or entry.drawn_at < asked_at)
+                if digest == entry.digest and not is_due:
+                    entry.sequence, entry.state = sequence, state
+                    return True
+                wait = self._pace.wait(drawn_at=entry.drawn_at, is_new_state=state != entry.state)
+                if wait <= 0:
+                    await self._update(ref, message, entry, sequence)
+                    entry.sequence, entry.digest, entry.state = sequence, digest, state
+                    return True
+            if wait > _PATIENCE_SECONDS:
+                self._give_up(entry, sequence)
+                raise _not_now("redrawing a message", wait)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await newer.wait()
+        return False
+
+    async def _update(self, ref: MessageRef, message: Message, entry: _Delivered, sequence: int) -> None:
+        entry.drawn_at = self._pace.count()
+        try:
+            with self._held("chat.update", "redrawing a message"):
+                await self._client.chat_update(channel=ref.channel, ts=ref.ts, text=message.text, blocks=message.blocks)
+        except OpsError:
+            # Whether Slack did it is not known: the next drawing is sent whatever it looks like.
+            entry.digest = ""
+            self._give_up(entry, sequence)
+            raise
+
+    def _give_up(self, entry: _Delivered, sequence: int) -> None:
+        if entry.wanted == sequence:
+            entry.wanted = entry.sequence
+
+    @contextmanager
+    def _held(self, method: str, doing: str) -> Iterator[None]:
+        """Call Slack, but not while it asked to be left alone; and remember when it asks."""
+        wait = self._pace.held(method)
+        if wait > 0:
+            raise _not_now(doing, wait)
+        try:
+            with translated(doing):
+                yield
+        except TransientError as error:
+            if error.code == "slack.rate-limited" and error.retry_after is not None:
+                self._pace.hold(method, seconds=error.retry_after.total_seconds())
+            raise
 
     async def find(self, origin: Origin, *, channel: str, thread_ts: str, since: float) -> MessageRef | None:
         """Look in Slack for a message of this origin."""
@@ -224,6 +291,11 @@ class Messages:
         self._posts[origin] = ref
         if len(self._posts) > _KEPT:
             self._posts.popitem(last=False)
+
+
+def _not_now(doing: str, seconds: float) -> TransientError:
+    said = f"It is too early for Slack: {doing}."
+    return TransientError("slack.rate-limited", said, retry_after=timedelta(seconds=seconds))
 
 
 def _digest(message: Message) -> str:

@@ -62,12 +62,13 @@ class ChatActivities:
         message = operation_message(status, url=self._gateway.url(status.workflow_id, run_id=status.run_id))
         with _reported("operation", workflow_id=status.workflow_id, run_id=status.run_id):
             if request.message is not None:
-                return await self._redraw(request.message, message, status.sequence)
+                return await self._redraw(request.message, message, status.sequence, status.state)
             return await self._messages.post(
                 message,
                 channel=request.channel,
                 origin=Origin(status.workflow_id, status.run_id, "operation"),
                 sequence=status.sequence,
+                state=status.state,
                 look_first=_may_be_repeat() or status.state in _ENDED,
                 since=(status.started_at - _CLOCKS).timestamp(),
             )
@@ -79,7 +80,7 @@ class ChatActivities:
         message = card_message(status, url=self._gateway.url(status.workflow_id, run_id=status.run_id))
         with _reported("card", workflow_id=status.workflow_id, run_id=status.run_id):
             if request.message is not None:
-                return await self._redraw(request.message, message, status.sequence)
+                return await self._redraw(request.message, message, status.sequence, status.state)
             home = await self._home(request)
             origin = Origin(status.workflow_id, status.run_id, "card")
             is_ended = status.state in _ENDED
@@ -91,6 +92,7 @@ class ChatActivities:
                     channel=channel,
                     origin=origin,
                     sequence=status.sequence,
+                    state=status.state,
                     thread_ts=home.root_ts,
                     look_first=look_first,
                     since=since,
@@ -104,6 +106,7 @@ class ChatActivities:
                     channel=channel,
                     origin=origin,
                     sequence=status.sequence,
+                    state=status.state,
                     look_first=look_first,
                     since=since,
                 )
@@ -124,8 +127,8 @@ class ChatActivities:
                 since=_since(),
             )
 
-    async def _redraw(self, ref: MessageRef, message: Message, sequence: int) -> MessageRef:
-        was_drawn = await self._messages.edit(ref, message, sequence=sequence)
+    async def _redraw(self, ref: MessageRef, message: Message, sequence: int, state: str) -> MessageRef:
+        was_drawn = await self._messages.edit(ref, message, sequence=sequence, state=state)
         return ref if was_drawn else MessageRef(channel=ref.channel, ts="")
 
     async def _home(self, request: ShowCard) -> Home:

@@ -23,6 +23,8 @@ from domain.roles import PolicySnapshot, holds
 
 _log = logging.getLogger(__name__)
 
+ROLES: tuple[RoleName, ...] = ("viewer", "operator", "approver")
+
 _PROFILE_SECONDS = 300.0
 _GROUP_SECONDS = 60.0
 #: People who were seen; the oldest is forgotten beyond that.
@@ -35,6 +37,19 @@ class Identity:
 
     person: Person
     unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How somebody stands to one role. `is_held` None: it hangs on a group that cannot be read, and counts as no."""
+
+    role: RoleName
+    is_held: bool | None
+    is_named: bool = False
+    through: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
 
 
 class People:
@@ -95,6 +110,24 @@ class People:
                 hint="Try again in a minute.",
             )
         return False
+
+    def standings(self, identity: Identity) -> tuple[Standing, ...]:
+        """Return which roles a person holds, and why or why not."""
+        return tuple(self._standing(identity, role) for role in ROLES)
+
+    def _standing(self, identity: Identity, role: RoleName) -> Standing:
+        entry, person = self._policy.roles.get(role, Role()), identity.person
+        is_held = holds(self._policy, person, role)
+        unreadable = tuple(group for group in entry.groups if group in identity.unreadable)
+        return Standing(
+            role=role,
+            is_held=None if unreadable and not is_held else is_held,
+            is_named=person.id in entry.people,
+            through=tuple(group for group in entry.groups if group in person.groups),
+            unreadable=unreadable,
+            groups=entry.groups,
+            people=entry.people,
+        )
 
     def _require_member(self, profile: dict[str, Any]) -> None:
         team = str(profile.get("team_id") or "")

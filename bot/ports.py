@@ -46,6 +46,9 @@ class GatewayPort(Protocol):
     async def pending(self, *, limit: int = 20) -> tuple[ApprovalTarget, ...]:
         """Return what waits for a person, oldest first."""
 
+    async def open_approvals(self, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
+        """Return everything that is open under an approval id, expired or decided included, oldest first."""
+
     async def decide(
         self, update: str, *, workflow_id: str, run_id: str, decision: Decision, update_id: str
     ) -> DecisionReceipt:

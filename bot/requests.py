@@ -14,12 +14,14 @@ from typing import Any
 from pydantic import create_model
 
 from bot.asker import Asker
+from bot.cards.approvals import approvals_message
 from bot.cards.blocks import Message
 from bot.cards.csr import csr_message
 from bot.cards.failure import plain_message
 from bot.cards.help import help_message
 from bot.cards.started import started_message
 from bot.cards.status import status_message
+from bot.cards.whoami import whoami_message
 from bot.clicks import ButtonValue, Click
 from bot.command import Command, parse
 from bot.decisions import Decisions
@@ -29,10 +31,13 @@ from domain.configuration import Configuration, RoleName
 from domain.errors import RefusedError, TransientError
 from domain.model import ClusterRef
 from domain.roles import PolicySnapshot
+from gateway.running import ApprovalTarget
+from operations.approvals import ApprovalsRequest
 from operations.base import Operation, Start, request_hash
 from operations.csr import CsrResult
 from operations.decide import ApproveRequest, DenyRequest, HelpRequest
 from operations.queues import change_id
+from operations.whoami import WhoamiRequest
 from tokens.make import TokenSigner
 
 _log = logging.getLogger(__name__)
@@ -95,6 +100,10 @@ class Requests:
         if command.operation.name == "cancel":
             return await self._cancel(command, identity)
         self._require_role(command.operation, identity)
+        if isinstance(request, WhoamiRequest):
+            return whoami_message(identity.person, self._people.standings(identity))
+        if isinstance(request, ApprovalsRequest):
+            return await self._approvals()
         if command.operation.kind == "change":
             return await self._start(command, asker, identity, trigger=trigger)
         return await self._look(command, trigger=trigger)
@@ -159,6 +168,12 @@ class Requests:
         if isinstance(result, CsrResult):
             return csr_message(result)
         return status_message(result, running=running)
+
+    async def _approvals(self) -> Message:
+        def url(target: ApprovalTarget) -> str:
+            return self._gateway.url(target.workflow_id, run_id=target.run_id)
+
+        return approvals_message(await self._gateway.open_approvals(), now=self._clock(), url=url)
 
     async def _running(self, ref: ClusterRef) -> str:
         found = await self._gateway.running(ref)

@@ -5,7 +5,9 @@ Where Temporal is stands in `gateway.settings`; clusters and roles in `crdbops.t
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +23,11 @@ class BotSettings(BaseSettings):
     config: Path = Field(default=Path("crdbops.toml"), description="the configuration file")
     slack_bot_token: SecretStr | None = Field(default=None, description="the bot's token (xoxb-…)")
     slack_bot_token_file: Path | None = Field(default=None, description="file that holds the bot's token")
+    slack_transport: Literal["http", "socket"] = Field(
+        default="http", description="how Slack reaches the bot: http (Slack calls it) or socket (it calls Slack)"
+    )
+    slack_app_token: SecretStr | None = Field(default=None, description="the app's own token (xapp-…), for socket")
+    slack_app_token_file: Path | None = Field(default=None, description="file that holds the app's own token")
     slack_signing_secret: SecretStr | None = Field(default=None, description="by which Slack's requests are checked")
     slack_signing_secret_file: Path | None = Field(default=None, description="file that holds the signing secret")
     slack_api_url: str = Field(default="https://slack.com/api/", description="address of Slack's Web API")
@@ -37,12 +44,24 @@ class BotSettings(BaseSettings):
         """
         return _secret("SLACK_BOT_TOKEN", self.slack_bot_token, self.slack_bot_token_file, example="xoxb-…")
 
-    def signing_secret(self) -> str:
-        """Return Slack's signing secret.
+    def app_token(self) -> str:
+        """Return the app's own token, which opens the socket; empty with http, which needs none.
 
         Raises:
             InvalidRequestError: `setting.missing`.
         """
+        if self.slack_transport == "http":
+            return ""
+        return _secret("SLACK_APP_TOKEN", self.slack_app_token, self.slack_app_token_file, example="xapp-…")
+
+    def signing_secret(self) -> str:
+        """Return Slack's signing secret; with socket nothing is signed, and a secret that nobody knows stands in.
+
+        Raises:
+            InvalidRequestError: `setting.missing`.
+        """
+        if self.slack_transport == "socket":
+            return secrets.token_hex(32)
         return _secret(
             "SLACK_SIGNING_SECRET", self.slack_signing_secret, self.slack_signing_secret_file, example="8f74…"
         )

@@ -1,7 +1,8 @@
-"""How requests come in: one address for all that Slack sends, and two for whoever runs the bot.
+"""How requests come in by HTTP: one address for all that Slack sends, and two for whoever runs the bot.
 
-`POST /slack/events` commands, clicks, modals and events, signed by Slack; `GET /healthz` the process lives;
-`GET /readyz` Temporal and Slack answer. What the requests mean is `bot.app`.
+`POST /slack/events` commands, clicks, modals and events, signed by Slack (not there with Socket Mode, which is
+`bot.socket_mode`); `GET /healthz` the process lives; `GET /readyz` what answers (`bot.health`). What the requests mean
+is `bot.app`.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 
+from bot.health import Health
+
 _log = logging.getLogger(__name__)
 
 EVENTS = "/slack/events"
 
-#: Says what is missing; empty when the bot is ready.
-Readiness = Callable[[], Awaitable[str]]
+Readiness = Callable[[], Awaitable[Health]]
 
 
-def build_web(app: AsyncApp, *, readiness: Readiness) -> web.Application:
-    """Build the web application around a Bolt app."""
+def build_web(app: AsyncApp | None, *, readiness: Readiness) -> web.Application:
+    """Build the web application around a Bolt app; without one it takes nothing from Slack."""
 
     async def events(request: web.Request) -> web.Response:
+        assert app is not None
         answer = await app.async_dispatch(await to_bolt_request(request))
         if answer.status >= 400:
             _log.info("request not taken", extra={"status": answer.status})
@@ -34,11 +37,13 @@ def build_web(app: AsyncApp, *, readiness: Readiness) -> web.Application:
         return web.json_response({"ok": True})
 
     async def readyz(_: web.Request) -> web.Response:
-        missing = await readiness()
-        return web.json_response({"ok": not missing, "missing": missing}, status=503 if missing else 200)
+        health = await readiness()
+        said = {"ok": not health.missing, "missing": health.missing, **health.facts}
+        return web.json_response(said, status=503 if health.missing else 200)
 
     served = web.Application()
-    served.router.add_post(EVENTS, events)
+    if app is not None:
+        served.router.add_post(EVENTS, events)
     served.router.add_get("/healthz", healthz)
     served.router.add_get("/readyz", readyz)
     return served

@@ -21,7 +21,7 @@ from devtools.scenarios.told import Told
 from devtools.stack import Stack
 
 #: Modules beside the stories that the stories share.
-_NO_STORIES = ("told", "driver", "rogue")
+_NO_STORIES = ("told", "driver", "rogue", "leaks", "secrets_of_run")
 
 
 def names() -> list[str]:

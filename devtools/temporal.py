@@ -1,28 +1,20 @@
 """The Temporal dev server out of its wheel: started, set up, stopped. Real, with a database file and its Web UI.
 
 Used by the demo, the scenarios and the tests. A production installation runs Temporal on PostgreSQL
-(docker-compose.yml); what setup makes there is the same.
+(docker-compose.yml); what setup makes there is the same (`gateway.setup`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import subprocess
 import sysconfig
-from datetime import timedelta
 from pathlib import Path
 
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
-from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+import gateway.setup
+from domain.errors import OpsError
+from gateway.settings import TemporalSettings
 
-from operations.queues import NAMESPACE, SEARCH_ATTRIBUTES
-
-#: Auditors read closed runs for more than a year; the dev server's own default is one day.
-RETENTION = timedelta(days=400)
 #: The dev server polls its queues 20 times a second by default, which makes every step cost 50 ms.
 _FAST = (
     "--dynamic-config-value",
@@ -30,10 +22,6 @@ _FAST = (
     "--dynamic-config-value",
     "history.timerProcessorMaxPollRPS=2000",
 )
-_TYPES = {
-    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
-    "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
-}
 
 
 def temporal_binary() -> Path:
@@ -114,38 +102,12 @@ class TemporalServer:
 
 
 async def set_up(address: str, *, seconds: float = 30) -> None:
-    """Make the namespace with its retention and our search attributes, waiting for the server to come up.
+    """Make what production makes, `gateway.setup`, waiting for the server to come up.
 
     Raises:
-        RuntimeError: No server answered in time.
+        RuntimeError: It was not all there in time.
     """
-    deadline = asyncio.get_running_loop().time() + seconds
-    while True:
-        try:
-            await _set_up_once(address)
-            return
-        except (RPCError, RuntimeError) as error:
-            if asyncio.get_running_loop().time() > deadline:
-                raise RuntimeError(f"found no Temporal at {address} within {seconds:.0f} s: {error}") from error
-            await asyncio.sleep(0.2)
-
-
-async def _set_up_once(address: str) -> None:
-    client = await Client.connect(address, namespace=NAMESPACE)
-    service = client.workflow_service
-    request = RegisterNamespaceRequest(namespace=NAMESPACE)
-    request.workflow_execution_retention_period.FromTimedelta(RETENTION)
     try:
-        await service.register_namespace(request)
-    except RPCError as error:
-        if error.status != RPCStatusCode.ALREADY_EXISTS:
-            raise
-    await service.describe_namespace(DescribeNamespaceRequest(namespace=NAMESPACE))
-    operator = client.operator_service
-    found = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=NAMESPACE))
-    missing = {name: _TYPES[kind] for name, kind in SEARCH_ATTRIBUTES.items() if name not in found.custom_attributes}
-    if missing:
-        await operator.add_search_attributes(AddSearchAttributesRequest(namespace=NAMESPACE, search_attributes=missing))
-    again = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=NAMESPACE))
-    if not set(SEARCH_ATTRIBUTES) <= set(again.custom_attributes):
-        raise RuntimeError("search attributes are not there yet")
+        await gateway.setup.set_up(TemporalSettings(address=address), seconds=seconds)
+    except OpsError as error:
+        raise RuntimeError(f"found no usable Temporal at {address} within {seconds:.0f} s: {error}") from error

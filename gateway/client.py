@@ -228,7 +228,20 @@ class OperationsClient:
         Raises:
             TransientError: `temporal.unreachable`.
         """
-        query = f"WorkflowType = 'Certify' AND ExecutionStatus = 'Running' AND {STATE} = 'pending' {more}".strip()
+        return await self._targets(
+            f"WorkflowType = 'Certify' AND ExecutionStatus = 'Running' AND {STATE} = 'pending' {more}".strip(), limit
+        )
+
+    async def open_approvals(self, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
+        """Return everything that is open under an approval id, expired or decided included, oldest first.
+
+        Raises:
+            TransientError: `temporal.unreachable`.
+        """
+        found = await self._targets(f"ExecutionStatus = 'Running' AND {APPROVAL} IS NOT NULL", limit)
+        return tuple(target for target in found if target.approval_id)
+
+    async def _targets(self, query: str, limit: int) -> tuple[ApprovalTarget, ...]:
         try:
             found = [e async for e in self._client.list_workflows(query, limit=limit, rpc_timeout=_CALL)]
         except RPCError as error:

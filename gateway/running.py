@@ -36,6 +36,7 @@ class ApprovalTarget(BaseModel):
     state: str = ""
     cluster: str = ""
     is_open: bool = True
+    since: datetime | None = None
 
 
 class Running(BaseModel):
@@ -93,6 +94,7 @@ def target_of(execution: WorkflowExecution) -> ApprovalTarget:
         state=attributes.get(_STATE) or "",
         cluster=attributes.get(_CLUSTER) or "",
         is_open=execution.status == WorkflowExecutionStatus.RUNNING,
+        since=execution.start_time,
     )
 
 

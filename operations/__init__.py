@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from domain.configuration import Configuration
 from domain.errors import InvalidRequestError
-from operations import csr, decide, deploy, status
+from operations import approvals, csr, decide, deploy, status, whoami
 from operations.base import Operation
 
 CATALOGUE: tuple[Operation, ...] = (
     deploy.OPERATION,
     status.OPERATION,
     csr.OPERATION,
+    approvals.OPERATION,
     decide.APPROVE,
     decide.DENY,
     decide.CANCEL,
+    whoami.OPERATION,
     decide.HELP,
 )
 

@@ -17,7 +17,6 @@ from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_e
 
 with workflow.unsafe.imports_passed_through():
     from activities.authorization import AuthorizationActivities
-
     from activities.payloads import Authorization, AuthorizeRequest
     from domain import roles
     from domain.errors import OpsError, RefusedError
@@ -223,7 +222,7 @@ class OperationWorkflow(Generic[Done]):
         self._show()
         try:
             yield
-        except BaseException:
+        except (Exception, asyncio.CancelledError):  # not GeneratorExit, which comes outside the workflow's loop
             self._set_step(name, "failed", ended=True)
             raise
         self._set_step(name, "done", ended=True)
@@ -268,11 +267,11 @@ class OperationWorkflow(Generic[Done]):
             await asyncio.gather(work, return_exceptions=True)
 
     def _detail(self, name: str, detail: str, state: StepState = "running") -> None:
-        """Say how a step stands; redrawn at once when that turns to a person, else soon."""
+        """Say how a step stands; redrawn soon when that is news."""
         step = next(step for step in self._status.steps if step.name == name)
         if (step.detail, step.state) != (detail, state):
             self._set_step(name, state, detail=detail)
-            self._show(is_urgent=step.state != state)
+            self._show()
 
     def _show(self, *, is_urgent: bool = False) -> None:
         """Redraw the message from the state now: at once, or with others that follow."""

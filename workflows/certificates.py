@@ -14,9 +14,8 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.cluster import ClusterActivities
-    from activities.running import RunningActivities
-
     from activities.payloads import AskAgainRequest, BehindRequest, ClusterRequest, PodCertificate
+    from activities.running import RunningActivities
     from domain.errors import BrokenError, RefusedError
     from domain.model import CLIENT_POD, ClusterRef, ClusterSpec, NodeRef
     from operations.messages import (
@@ -156,9 +155,11 @@ class CertifiedWorkflow(OperationWorkflow[Done]):
         parts += [f"{waiting} {'waits' if waiting == 1 else 'wait'} for a person"] if waiting else []
         parts += [f"to ask yet: {', '.join(coming)}"] if coming else []
         parts += [f"refused: {', '.join(refused)}"] if refused else []
+        is_new = bool(refused) and not self._status.may_ask_again
         self._edit(may_ask_again=bool(refused))
-        is_person = have < len(states)
-        self._detail("certificates", "; ".join(parts), "person" if is_person else "running")
+        self._detail("certificates", "; ".join(parts), "person" if have < len(states) else "running")
+        if is_new:
+            self._show(is_urgent=True)  # there is a button now that somebody waits for
 
     async def _let_ask_again(self) -> None:
         value, self._ask_again = self._ask_again or "", None

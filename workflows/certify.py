@@ -6,8 +6,8 @@ and `activities.signing`, each under its own identity.
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from temporalio import workflow
@@ -15,9 +15,6 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 
 with workflow.unsafe.imports_passed_through():
     from activities.certificates import CertificateActivities
-    from activities.running import RunningActivities
-    from activities.signing import SigningActivities
-
     from activities.payloads import (
         BehindRequest,
         CsrReading,
@@ -28,6 +25,8 @@ with workflow.unsafe.imports_passed_through():
         VerifyRequest,
         WriteDecisionRequest,
     )
+    from activities.running import RunningActivities
+    from activities.signing import SigningActivities
     from operations.certify import CertifyResult, CertifyStart
     from operations.messages import CERTIFICATE_CHANGED, OUTSIDE, CertificateChanged, CertifyState, OutsideChange
     from operations.queues import change_id, signer_queue
@@ -108,16 +107,18 @@ class CertifyWorkflow(CardWorkflow):
     def _is_time(self) -> bool:
         return self._is_outside or self._ask_again or self._status.state == "decided"
 
+    def _is_time_or_shown(self, before: datetime | None) -> bool:
+        return self._is_time() or self._status.shown_at != before
+
     async def _wait_for_something(self) -> None:
         """Wait for a decision, an outside change, a question, or the time to expire or to read again."""
         while not self._is_time():
             status, now = self._status, workflow.now()
             end = status.expires_at or self._round_begun + NEVER_SHOWN
             due = min(now + REREAD, end) if status.state == "pending" else now + REREAD
-            shown = status.shown_at
             try:
                 await workflow.wait_condition(
-                    lambda shown=shown: self._is_time() or self._status.shown_at != shown,
+                    partial(self._is_time_or_shown, status.shown_at),
                     timeout=max(due - now, timedelta(seconds=1)),
                     timeout_summary="a person decides, or the card expires",
                 )

@@ -9,9 +9,6 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.cluster import ClusterActivities
     from activities.nodes import NodeActivities
-    from activities.signing import SigningActivities
-    from activities.sql import SqlActivities
-
     from activities.payloads import (
         ApplyRequest,
         ClusterRequest,
@@ -23,6 +20,8 @@ with workflow.unsafe.imports_passed_through():
         SignerPreflightRequest,
         SqlAnswer,
     )
+    from activities.signing import SigningActivities
+    from activities.sql import SqlActivities
     from domain.errors import BrokenError
     from domain.model import CLIENT_POD
     from domain.nodes import INIT_TARGET, decide_init

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from typing import Generic, TypeVar
 
 from temporalio import workflow
@@ -57,9 +58,9 @@ class Painter(Generic[Payload]):
         self._ask(workflow.now())
 
     def paint_soon(self) -> None:
-        """Ask for a redraw, but not so soon after the last one; returns at once."""
-        earliest = (self._drawn_at or workflow.now()) + REDRAW_AFTER
-        self._ask(max(earliest, workflow.now()))
+        """Ask for the post, or for a redraw not so soon after the last one; returns at once."""
+        now = workflow.now()
+        self._ask(now if self._drawn_at is None else max(now, self._drawn_at + REDRAW_AFTER))
 
     def _ask(self, due: datetime) -> None:
         self._due = due if self._due is None else min(self._due, due)
@@ -82,15 +83,17 @@ class Painter(Generic[Payload]):
 
     async def _until_due(self) -> None:
         while self._due is not None and self._due > workflow.now():
-            due = self._due
             try:
                 await workflow.wait_condition(
-                    lambda due=due: self._due is None or self._due < due,
-                    timeout=due - workflow.now(),
+                    partial(self._is_due_before, self._due),
+                    timeout=self._due - workflow.now(),
                     timeout_summary=f"before {self._summary} is drawn again",
                 )
             except TimeoutError:
                 return
+
+    def _is_due_before(self, due: datetime) -> bool:
+        return self._due is None or self._due < due
 
     async def _draw(self) -> None:
         is_first = self.message is None

@@ -108,9 +108,9 @@ DECIDED_WITHIN = timedelta(hours=24)
 #: Without a signal, the world is looked at again after this while some pod has not asked yet,
 LOOK_AGAIN = timedelta(minutes=1)
 #: and after this when all that is missing is people's decisions, of which signals tell.
-LOOK_SELDOM = timedelta(minutes=10)
+LOOK_SELDOM = timedelta(hours=1)
 #: Small changes of a message are drawn together, this long after the last redraw.
-REDRAW_AFTER = timedelta(seconds=5)
+REDRAW_AFTER = timedelta(seconds=10)
 #: A CSR is read again at least this often while it waits.
 REREAD = timedelta(hours=1)
 #: A card that was never shown is given up after a day; Kubernetes collects the request by then.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TypeVar
@@ -26,6 +27,8 @@ from domain.csr import RequestFacts
 _LARGEST = 32 * 1024
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 _SHORT = {NameOID.COMMON_NAME: "CN", NameOID.ORGANIZATION_NAME: "O"}
+#: The one public exponent that is in use; small and strange ones have been the way into RSA more than once.
+_EXPONENT = 65537
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 _EXTENDED = {"server auth": ExtendedKeyUsageOID.SERVER_AUTH, "client auth": ExtendedKeyUsageOID.CLIENT_AUTH}
 #: What `cryptography` raises on bytes that are not what they should be.
@@ -38,24 +41,27 @@ def decode_request(pem: bytes) -> tuple[RequestFacts | None, str]:
     """Read a PKCS#10 request; instead of it, what is wrong. Never raises, whatever was sent."""
     if len(pem) > _LARGEST:
         return None, f"{len(pem)} bytes, more than {_LARGEST}"
-    blocks = _BLOCK.findall(pem)
     try:
-        request = x509.load_pem_x509_csr(pem)
-        return (
-            RequestFacts(
-                pem_blocks=len(blocks),
-                is_signature_valid=_has_valid_signature(request),
-                signature_algorithm=_signature_algorithm(request),
-                subject=_subject(request.subject),
-                **_names(request.extensions),
-                key_type=key_type(request),
-                key_sha256=_key_hash(request),
-                extensions=tuple(extension.oid.dotted_string for extension in request.extensions),
-            ),
-            "",
-        )
+        # `cryptography` warns of names that are too long; what a stranger sends is no news of ours.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _facts_of_request(pem), ""
     except _BAD as error:
         return None, f"no readable PKCS#10 request ({_text(str(error) or type(error).__name__)})"
+
+
+def _facts_of_request(pem: bytes) -> RequestFacts:
+    request = x509.load_pem_x509_csr(pem)
+    return RequestFacts(
+        pem_blocks=len(_BLOCK.findall(pem)),
+        is_signature_valid=_has_valid_signature(request),
+        signature_algorithm=_signature_algorithm(request),
+        subject=_subject(request.subject),
+        **_names(request.extensions),
+        key_type=key_type(request),
+        key_sha256=_key_hash(request),
+        extensions=tuple(extension.oid.dotted_string for extension in request.extensions),
+    )
 
 
 def request_sha256(pem: bytes) -> str:
@@ -72,7 +78,9 @@ def key_type(request: x509.CertificateSigningRequest) -> str:
     if isinstance(key, ec.EllipticCurvePublicKey):
         return f"EC {_CURVES.get(key.curve.name, key.curve.name)}"
     if isinstance(key, rsa.RSAPublicKey):
-        return f"RSA {key.key_size}"
+        exponent = key.public_numbers().e
+        # Another exponent makes another type: no policy names it, so nobody can approve it.
+        return f"RSA {key.key_size}" + ("" if exponent == _EXPONENT else f" with exponent {_text(str(exponent))}")
     if isinstance(key, dsa.DSAPublicKey):
         return f"DSA {key.key_size}"
     if isinstance(key, ed25519.Ed25519PublicKey):

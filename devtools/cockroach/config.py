@@ -38,6 +38,7 @@ _VALUES = (
     "vmodule",
     "max-go-memory",
     "listening-url-file",
+    "standin-heartbeat",
 )
 _FLAGS: dict[str, str] = dict.fromkeys(_VALUES, flags.VALUE) | {
     "join": flags.MANY,
@@ -74,6 +75,9 @@ class Config:
             port=_port(given.one("http-port"), name="http-port", default=address.HTTP_PORT),
         )
         self.http_advertise = address.join(host, port=self.http_port)
+        self.heartbeat = flags.seconds(given.one("standin-heartbeat", default="1s"), flag="standin-heartbeat")
+        if not self.heartbeat:
+            raise VerbError('invalid argument "0" for "--standin-heartbeat" flag: try 1s', code=BAD_FLAG)
         self.locality = given.one("locality")
         self.attrs = given.one("attrs")
         self.join = [

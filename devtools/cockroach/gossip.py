@@ -1,25 +1,26 @@
-"""Exchange of views between nodes, the count of a majority by recent contact, and admission of new nodes.
+"""Exchange of views between nodes, and what follows from contact: a majority, liveness, whose turn it is to write.
 
 Every second a node sends its view to every address it knows and takes theirs. A node that was in contact with a
-majority lately renews its own liveness. Ids are given out by the live node with the lowest id, after a majority took
-the new record. Not here: the view itself (membership.py), states and verbs (server.py).
+majority lately renews its own liveness. Not here: the view itself (membership.py), what nodes agree on (ledger.py),
+states and verbs (server.py).
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from devtools.cockroach import log, release, wire
+from devtools.cockroach import log, wire
 from devtools.cockroach.config import Config
 from devtools.cockroach.failure import RemoteError
-from devtools.cockroach.membership import Membership, Record
+from devtools.cockroach.journal import Journal
+from devtools.cockroach.membership import Membership
 from devtools.cockroach.peers import PeerError, Peers
 from devtools.cockroach.store import Store
 
-CONTACT_SECONDS = 2.5  # a contact this old no longer counts towards a majority
+_CONTACT_BEATS = 2.5  # a contact this many heartbeats ago no longer counts towards a majority
+_EXPIRY_BEATS = 4.5  # how many heartbeats long one of them keeps a node live
 _CALL_SECONDS = 2.0
-_ADMIT_SECONDS = 5.0
 _REFRESH_SECONDS = 10.0  # how often updated_at moves, as with the vendor's
 
 Foreign = Callable[[str], None]
@@ -28,53 +29,70 @@ Foreign = Callable[[str], None]
 class Gossip:
     """One node's exchange with the others."""
 
-    def __init__(self, config: Config, store: Store, peers: Peers, *, on_foreign: Foreign) -> None:
+    def __init__(self, config: Config, store: Store, journal: Journal, peers: Peers, *, on_foreign: Foreign) -> None:
         self.view = Membership()
-        self.view.restore(store.known)
+        self.on_heard: Callable[[dict[str, Any]], None] = lambda _message: None
+        self.more: Callable[[], dict[str, Any]] = dict  # what else a message tells
+        self.imagined_underreplicated: Callable[[], int] = int
+        self.round_trips: Callable[[float], None] = lambda _seconds: None
         self._config = config
         self._store = store
+        self._journal = journal
         self._peers = peers
         self._on_foreign = on_foreign
         self._contacts: dict[int, float] = {}
+        self._offsets: dict[int, float] = {}
         self._unreachable: dict[str, str] = {}
-        self._remembered: list[str] = list(store.known.get("addresses", []))
-        self._admitting = asyncio.Lock()
         self._started_at = time.time()
 
-    @property
-    def active_version(self) -> str:
-        """The version the cluster as a whole runs at."""
-        return self.view.setting("version", default=release.series_of(self._config.build))
-
-    def save(self) -> None:
-        """Write the durable part to the store."""
-        self._store.known = self.view.durable()
-        self._store.version = self.active_version if self._store.cluster_id else ""
-        self._store.save(binary=self._config.build)
+    # --- who is where
 
     def addresses(self) -> list[str]:
         """Every address worth a try, but the own."""
         known = (record["address"] for node, record in self.view.descriptors.items() if node != self._store.node_id)
-        found = dict.fromkeys([*self._config.join, *known, *self._remembered])
+        found = dict.fromkeys([*self._config.join, *known, *self._store.addresses])
         return [where for where in found if where != self._config.advertise]
+
+    def address_of(self, node: int) -> str:
+        """Where a node was last heard of, or where it was when it was admitted; empty when it is unknown."""
+        known = self.view.descriptors.get(node) or self._journal.roster.nodes.get(node)
+        return "" if known is None else str(known["address"])
+
+    @property
+    def clock_offset(self) -> float:
+        """How far the others' clocks are ahead, in seconds, on average."""
+        return sum(self._offsets.values()) / len(self._offsets) if self._offsets else 0.0
 
     # --- majority and liveness
 
     def has_majority(self) -> bool:
-        """Whether a majority of the known nodes, this one among them, was in contact lately."""
+        """Whether a majority of the nodes that count, this one among them, was in contact lately."""
         me, now = self._store.node_id, time.monotonic()
-        voters = self.view.voters() or [me]
-        near = sum(1 for node in voters if node == me or now - self._contacts.get(node, -1e9) < CONTACT_SECONDS)
+        voters, limit = self._journal.roster.voters() or [me], _CONTACT_BEATS * self._config.heartbeat
+        near = sum(1 for node in voters if node == me or now - self._contacts.get(node, -1e9) < limit)
         return near * 2 > len(voters)
 
     def is_live(self) -> bool:
         """Whether this node's own liveness holds."""
         return self.view.is_live(self._store.node_id, now=time.time())
 
+    def lowest_live(self) -> int:
+        """The node whose turn it is to write; 0 when there is none."""
+        return self.view.lowest_live(self._journal.roster.voters(), now=time.time())
+
+    def should_write(self) -> bool:
+        """Whether it is this node's turn to write."""
+        return self.is_live() and self.has_majority() and self.lowest_live() == self._store.node_id
+
+    def writer(self, *, last: int) -> int:
+        """Who is to be asked to write: whoever wrote last as long as it lives, else the one whose turn it is."""
+        return last if self.view.is_live(last, now=time.time()) else self.lowest_live()
+
     def beat(self, *, draining: bool) -> None:
         """Renew the own records."""
         now, me = time.time(), self._store.node_id
-        self.view.heartbeat(me=me, now=now, extend=self.has_majority(), draining=draining)
+        until = now + _EXPIRY_BEATS * self._config.heartbeat if self.has_majority() else None
+        self.view.heartbeat(me=me, now=now, until=until, draining=draining)
         before = self.view.descriptors.get(me)
         fresh = before is not None and now - before["updated_at"] < _REFRESH_SECONDS
         self.view.descriptors[me] = {
@@ -87,6 +105,7 @@ class Gossip:
             "updated_at": before["updated_at"] if before is not None and fresh else now,
             "locality": self._config.locality,
             "attrs": self._config.attrs,
+            "imagined_underreplicated": self.imagined_underreplicated(),
         }
         self.view.forget(now=now)
 
@@ -99,6 +118,7 @@ class Gossip:
         self.beat(draining=draining)
 
     async def _exchange(self, where: str) -> None:
+        began, began_at = time.perf_counter(), time.time()
         try:
             answer = await self._peers.call(where, wire.GOSSIP, self._message(), limit=_CALL_SECONDS)
         except PeerError as error:
@@ -109,6 +129,9 @@ class Gossip:
             elif "waiting for init" not in error.message:
                 self._note(where, f"gossip with {where} refused: {error.message}")
         else:
+            took = time.perf_counter() - began
+            self.round_trips(took)
+            self._offsets[int(answer["from"])] = answer["now"] - (began_at + took / 2)
             self._unreachable.pop(where, None)
             self._take(answer)
 
@@ -118,105 +141,23 @@ class Gossip:
             self._unreachable[where] = text
             log.warning(text)
 
-    def _message(self, **more: Any) -> dict[str, Any]:
+    def _message(self) -> dict[str, Any]:
         return {
             "cluster_id": self._store.cluster_id,
             "from": self._store.node_id,
+            "now": time.time(),
             "view": self.view.snapshot(),
-            **more,
+            **self.more(),
         }
 
     def _take(self, message: dict[str, Any]) -> None:
         self._contacts[int(message["from"])] = time.monotonic()
         if self.view.merge(message["view"], me=self._store.node_id):
-            self.save()
+            self._store.addresses = self.view.addresses()
+            self._store.save()
+        self.on_heard(message)
 
     async def received(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Answer a peer's exchange; the caller made sure that this node has a cluster."""
-        if message["cluster_id"] != self._store.cluster_id:
-            raise RemoteError(
-                f"client cluster ID {message['cluster_id']!r} doesn't match server cluster ID "
-                f"{self._store.cluster_id!r}",
-                code="FailedPrecondition",
-                detail=self._store.cluster_id,
-            )
-        proposal: Record | None = message.get("proposal")
-        if proposal is not None:
-            if self.view.conflicts(proposal):
-                return {"refused": True}
-            self.view.liveness.setdefault(int(proposal["id"]), proposal)
-            self.save()
+        """Answer a peer's exchange; the caller made sure that both are of one cluster."""
         self._take(message)
         return self._message()
-
-    # --- admission
-
-    async def joined(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Admit a joining node, or pass it on to the node that gives out ids."""
-        self._check_version(str(params["series"]))
-        first = self.view.lowest_live(now=time.time())
-        if first not in (0, self._store.node_id) and not params.get("forwarded"):
-            described = self.view.descriptors.get(first)
-            if described is not None:
-                try:
-                    answer: dict[str, Any] = await self._peers.call(
-                        described["address"], wire.JOIN, {**params, "forwarded": True}, limit=_ADMIT_SECONDS + 1
-                    )
-                except PeerError as error:
-                    raise RemoteError(f"node n{first} gives out ids: {error}", code="Unavailable") from error
-                return answer
-        record = await self._admit(str(params["store_id"]))
-        return {
-            "cluster_id": self._store.cluster_id,
-            "node_id": record["id"],
-            "view": self.view.snapshot(),
-        }
-
-    def _check_version(self, series: str) -> None:
-        active = self.active_version
-        if release.position(series) < release.position(active):
-            raise RemoteError(
-                f"binary version {series} less than active cluster version {active}: incompatible versions",
-                code="PermissionDenied",
-            )
-        if release.position(release.oldest_readable(series)) > release.position(active):
-            raise RemoteError(
-                f"active cluster version {active} is too old for binary version {series}: incompatible versions",
-                code="PermissionDenied",
-            )
-
-    async def _admit(self, store_id: str) -> Record:
-        async with self._admitting:
-            ends_at, above = time.monotonic() + _ADMIT_SECONDS, 0
-            while True:
-                record = self.view.admit(store_id, above=above)
-                if int(record["id"]) in self.view.liveness:
-                    return record
-                others = [node for node in self.view.voters() if node != self._store.node_id]
-                votes = await self._propose(record, others)
-                if None in votes:
-                    above = int(record["id"])  # another store has that id in somebody's view
-                elif (1 + sum(1 for vote in votes if vote)) * 2 > len(others) + 1:
-                    self.view.liveness[int(record["id"])] = record
-                    self.save()
-                    return record
-                if time.monotonic() > ends_at:
-                    raise RemoteError("no majority of nodes took the new node's record", code="Unavailable")
-                await asyncio.sleep(0.1)
-
-    async def _propose(self, record: Record, others: Iterable[int]) -> list[bool | None]:
-        """Each node's vote: taken, not reached, or (None) refused."""
-
-        async def ask(node: int) -> bool | None:
-            described = self.view.descriptors.get(node)
-            if described is None:
-                return False
-            try:
-                answer = await self._peers.call(
-                    described["address"], wire.GOSSIP, self._message(proposal=record), limit=_CALL_SECONDS
-                )
-            except (PeerError, RemoteError):
-                return False
-            return None if answer.get("refused") else True
-
-        return list(await asyncio.gather(*(ask(node) for node in others)))

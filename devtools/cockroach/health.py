@@ -1,6 +1,6 @@
-"""The HTTP port: health in every state, and a redirect to https for whoever speaks plain HTTP.
+"""The HTTP port: health in every phase, metrics, and a redirect to https for whoever speaks plain HTTP.
 
-Not here: how the state is known (server.py decides what to say by the callable given).
+Not here: how the phase is known (phase.py) and what is counted (metrics.py); both come by the callables given.
 """
 
 import asyncio
@@ -12,17 +12,22 @@ _PATIENCE_SECONDS = 10.0
 
 
 class HealthPages:
-    """Answers GET /health and /health?ready=1."""
+    """Answers GET /health, /health?ready=1 and /_status/vars."""
 
-    def __init__(self, not_ready: Callable[[], str]) -> None:
+    def __init__(self, *, not_ready: Callable[[], str], metrics: Callable[[], str]) -> None:
         self._not_ready = not_ready  # the reason, or empty when ready
+        self._metrics = metrics
 
     async def secure(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request over TLS."""
         target, _ = await _request(reader)
         path, _, query = target.partition("?")
+        if path == "/_status/vars":
+            await _reply(writer, "200 OK", self._metrics().encode(), kind="text/plain; version=0.0.4; charset=utf-8")
+            return
         if path != "/health":
-            await _reply(writer, "404 Not Found", b"stand-in: only /health is served\n", kind="text/plain")
+            text = b"stand-in: only /health and /_status/vars are served\n"
+            await _reply(writer, "404 Not Found", text, kind="text/plain")
             return
         reason = self._not_ready() if _wants_ready(query) else ""
         if reason:

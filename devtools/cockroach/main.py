@@ -10,7 +10,7 @@ from devtools.cockroach import failure
 
 _HELP = """\
 Stand-in for the cockroach program. NOT A DATABASE: it keeps the documented behavior of the command line,
-the health endpoints and the cluster membership, and stores no rows.
+the health endpoints and the cluster membership, and the few rows that a short list of statements makes.
 
 Usage:
   cockroach [command]

@@ -4,7 +4,7 @@ NULL is the word NULL in every text format. Not here: where rows come from (stat
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from devtools.cockroach.failure import BAD_FLAG, VerbError
 
@@ -34,8 +34,8 @@ def text_of(cell: Cell) -> str:
     return str(cell)
 
 
-def render(columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, form: str) -> str:
-    """All rows in one format, with its header."""
+def render(columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, form: str, numeric: Collection[int] = ()) -> str:
+    """All rows in one format, with its header; a table has the columns of numbers to the right."""
     if form in ("json", "ndjson"):
         import json
 
@@ -45,7 +45,7 @@ def render(columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, form: str)
     if form == "records":
         return _records(columns, texts)
     if form == "table":
-        return _table(columns, texts)
+        return _table(columns, texts, numeric=numeric)
     quote = _csv if form == "csv" else _tsv
     separator = "," if form == "csv" else "\t"
     return "".join(_line([quote(cell) for cell in row], separator) for row in [list(columns), *texts])
@@ -67,15 +67,18 @@ def _tsv(cell: str) -> str:
     return cell.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: Collection[int]) -> str:
+    """A frame around the rows, as in the documented procedure."""
     widths = [max([len(name), *(len(row[at]) for row in rows)]) for at, name in enumerate(columns)]
-    lines = [
-        "  " + " | ".join(name.center(width) for name, width in zip(columns, widths, strict=True)).rstrip(),
-        "-" + "+".join("-" * (width + 2) for width in widths),
-    ]
-    lines += [
-        "  " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
+
+    def line(cells: Sequence[str], *, head: bool = False) -> str:
+        placed = []
+        for at, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+            placed.append(cell.center(width) if head else cell.rjust(width) if at in numeric else cell.ljust(width))
+        return "| " + " | ".join(placed) + " |"
+
+    lines = [rule, line(columns, head=True), rule, *(line(row) for row in rows), rule]
     lines.append(f"({len(rows)} row{'' if len(rows) == 1 else 's'})")
     return "\n".join(lines) + "\n"
 

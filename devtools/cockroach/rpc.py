@@ -12,7 +12,6 @@ from devtools.cockroach.failure import RemoteError
 
 Method = Callable[[dict[str, Any]], Awaitable[Any]]
 
-_NODES_ONLY = frozenset({wire.GOSSIP, wire.JOIN})
 _SQL = frozenset({wire.NODES, wire.EXECUTE})
 
 
@@ -62,7 +61,7 @@ class Service:
 
 
 def _authorize(method: str, *, user: str, names: list[str]) -> None:
-    if method in _NODES_ONLY:
+    if method in wire.BETWEEN_NODES:
         if "node" not in names:
             raise RemoteError(f"user {names[0]} is not allowed to perform this RPC", code="PermissionDenied")
         return

@@ -1,32 +1,36 @@
-"""One node: its states from waiting for a cluster to shut down, what it answers in each, and its signals.
+"""One node: its phases from waiting for a cluster to shut down, and its signals.
 
-waiting -> (init here, or admitted by a peer) -> starting -> serving -> draining -> gone. Liveness lost is not a state:
-a serving node without a majority says so on its health page and lets statements wait. Not here: exchange with other
-nodes (gossip.py), connections (listener.py, rpc.py, peers.py), the flags (config.py).
+waiting -> (init here, or admitted by a peer) -> starting -> serving -> draining -> gone. Liveness lost is not a phase:
+a serving node without a majority says so on its health page and lets statements wait. Not here: what it answers
+(answers.py), exchange with other nodes (gossip.py, replication.py), connections (listener.py, rpc.py, peers.py).
 """
 
 import asyncio
+import contextlib
 import signal
 import ssl
 import time
-import uuid
 from typing import Any
 
-from devtools.cockroach import banner, certs, log, release, statements, status, wire
+from devtools.cockroach import banner, certs, log, release, status, wire
+from devtools.cockroach.answers import Answers
 from devtools.cockroach.config import Config
 from devtools.cockroach.failure import OK, RemoteError, VerbError
+from devtools.cockroach.faults import Faults
 from devtools.cockroach.gossip import Gossip
 from devtools.cockroach.health import HealthPages
+from devtools.cockroach.journal import Journal
+from devtools.cockroach.ledger import Ledger
 from devtools.cockroach.listener import Listener, send_alerts
+from devtools.cockroach.metrics import Metrics
 from devtools.cockroach.peers import PeerError, Peers
-from devtools.cockroach.rpc import Method, Service
+from devtools.cockroach.phase import DRAINING, SERVING, STARTING, WAITING, Life
+from devtools.cockroach.rpc import Service
 from devtools.cockroach.store import Store
 
-WAITING, STARTING, SERVING, DRAINING = "waiting", "starting", "serving", "draining"
-
-_GOSSIP_SECONDS = 1.0
 _JOIN_PAUSE_SECONDS = 0.4
 _JOIN_CALL_SECONDS = 7.0
+_START_PAUSE_SECONDS = 0.1
 _DRAIN_SECONDS = 0.5  # long enough for a probe to see the node leave
 _SAY_AGAIN_SECONDS = 10.0
 
@@ -34,10 +38,13 @@ _SAY_AGAIN_SECONDS = 10.0
 class Server:
     """A node's process."""
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, store: Store, journal: Journal, *, faults: Faults, metrics: Metrics) -> None:
         self._config = config
         self._store = store
-        self._state = STARTING if store.cluster_id else WAITING
+        self._journal = journal
+        self._faults = faults
+        self._metrics = metrics
+        self._life = Life(STARTING if store.cluster_id else WAITING)
         self._born = time.monotonic()
         self._failure: VerbError | None = None
         self._said: dict[str, float] = {}
@@ -45,12 +52,12 @@ class Server:
     async def run(self) -> int:
         """Serve until SIGTERM; the exit code, or the error that ended the node."""
         send_alerts()
-        self._stop, self._founded = asyncio.Event(), asyncio.Event()
+        self._stop = asyncio.Event()
         rpc, http, dial = certs.node_contexts(self._config.certs)
         self._peers = Peers(dial)
-        self._gossip = Gossip(self._config, self._store, self._peers, on_foreign=self._foreign)
-        pages = HealthPages(self._not_ready)
-        self._rpc = Listener(context=rpc, secure=Service(self._methods()).connected)
+        self._wire_up()
+        pages = HealthPages(not_ready=self._not_ready, metrics=self._page)
+        self._rpc = Listener(context=rpc, secure=Service(self._answers.methods()).connected)
         self._http = Listener(context=http, secure=pages.secure, plain=pages.plain)
         self._bind()
         loop = asyncio.get_running_loop()
@@ -58,7 +65,8 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._terminate)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        tasks = [asyncio.create_task(part) for part in (self._rpc.serve(), self._http.serve(), self._live())]
+        parts = (self._rpc.serve(), self._http.serve(), self._live(), self._ledger.run())
+        tasks = [asyncio.create_task(part) for part in parts]
         stopping = asyncio.create_task(self._stop.wait())
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
         if stopping in done and self._failure is None:
@@ -71,6 +79,28 @@ class Server:
         if self._failure is not None or failures:
             raise self._failure or failures[0]
         return OK
+
+    def _wire_up(self) -> None:
+        """Make the parts and let them hear of each other."""
+        config, store, journal = self._config, self._store, self._journal
+        self._gossip = Gossip(config, store, journal, self._peers, on_foreign=self._foreign)
+        self._ledger = Ledger(
+            config, store, journal, self._peers, gossip=self._gossip, on_applied=self._metrics.applied.add
+        )
+        self._gossip.more = lambda: {"committed": self._ledger.replication.committed}
+        self._gossip.on_heard = lambda said: self._ledger.heard(int(said["from"]), committed=int(said["committed"]))
+        self._gossip.round_trips = self._metrics.round_trips.add
+        self._gossip.imagined_underreplicated = lambda: self._faults.now().underreplicated_ranges
+        self._answers = Answers(
+            config,
+            store,
+            journal,
+            gossip=self._gossip,
+            ledger=self._ledger,
+            life=self._life,
+            faults=self._faults,
+            metrics=self._metrics,
+        )
 
     def _bind(self) -> None:
         for listener, host, port, what in (
@@ -86,22 +116,27 @@ class Server:
     # --- life
 
     async def _live(self) -> None:
-        if self._state == WAITING:
+        if self._life.phase == WAITING:
             banner.waiting()
             await self._find_cluster()
-        self._state = STARTING
-        await self._gossip.round()
-        while not self._gossip.is_live():
-            self._say("majority", "the server appears to be unable to contact the other nodes in the cluster")
-            await asyncio.sleep(0.2)
-            await self._gossip.round()
-        await self._gossip.round()  # the others know that this node lives before it says so itself
-        if self._state == STARTING:
-            self._state = SERVING
+        self._life.phase = STARTING
+        await self._round()
+        while not (self._gossip.is_live() and self._ledger.is_settled):
+            if not self._gossip.is_live():
+                self._say("majority", "the server appears to be unable to contact the other nodes in the cluster")
+            await asyncio.sleep(_START_PAUSE_SECONDS)
+            await self._round()
+        await self._round()  # the others know that this node lives before it says so itself
+        if self._life.phase == STARTING:
+            self._life.phase = SERVING
             self._announce()
         while True:
-            await asyncio.sleep(_GOSSIP_SECONDS)
-            await self._gossip.round(draining=self._state == DRAINING)
+            await asyncio.sleep(self._config.heartbeat)
+            await self._round()
+
+    async def _round(self) -> None:
+        await self._gossip.round(draining=self._life.phase == DRAINING)
+        self._ledger.wake()
 
     async def _find_cluster(self) -> None:
         """Ask the join list until somebody admits this node, or init comes."""
@@ -110,10 +145,9 @@ class Server:
                 if where != self._config.advertise and not self._store.cluster_id:
                     await self._ask_to_join(where)
             if not self._store.cluster_id:
-                try:
-                    await asyncio.wait_for(self._founded.wait(), _JOIN_PAUSE_SECONDS)
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_JOIN_PAUSE_SECONDS):
+                        await self._answers.founded.wait()
 
     async def _ask_to_join(self, where: str) -> None:
         params = {
@@ -137,11 +171,11 @@ class Server:
                 self._settle(answer["cluster_id"], int(answer["node_id"]), view=answer["view"])
 
     def _settle(self, cluster_id: str, node_id: int, *, view: dict[str, Any]) -> None:
+        self._journal.cut(0)  # of an init that was cut off before anybody heard of it
         self._store.cluster_id, self._store.node_id = cluster_id, node_id
         self._gossip.view.merge(view, me=node_id)
-        self._gossip.beat(draining=False)
-        self._gossip.save()
-        self._founded.set()
+        self._store.addresses = self._gossip.view.addresses()
+        self._store.save()
 
     def _announce(self) -> None:
         if self._store.was_initialized:
@@ -166,7 +200,7 @@ class Server:
         """A peer belongs to another cluster: fatal before serving, noise after."""
         mine = self._store.cluster_id
         text = f"node belongs to cluster {mine} but is attempting to connect to a gossip network for cluster {other}"
-        if self._state == STARTING:
+        if self._life.phase == STARTING:
             self._failure = VerbError(text)
             self._stop.set()
         else:
@@ -182,95 +216,38 @@ class Server:
     def _reload(self) -> None:
         try:
             rpc, http, dial = certs.node_contexts(self._config.certs)
-        except (VerbError, ssl.SSLError) as error:
-            log.error(f"could not reload certificates: {error}")
+        except (VerbError, OSError) as error:
+            reason = str(error).rsplit("\n", 1)[-1]
+            log.error(f"could not reload certificates, the ones before stay in use: {reason}")
             return
         self._rpc.context, self._http.context = rpc, http
         self._peers.use(dial)
+        self._metrics.read_certificates()
         log.info("received signal hangup, reloaded certificates")
 
     async def _drain(self) -> None:
-        was, self._state = self._state, DRAINING
+        was, self._life.phase = self._life.phase, DRAINING
         log.info("initiating graceful shutdown of server")
         if was == SERVING:
             ends_at = asyncio.get_running_loop().time() + _DRAIN_SECONDS
-            await asyncio.wait({asyncio.create_task(self._gossip.round(draining=True))}, timeout=_DRAIN_SECONDS)
+            await asyncio.wait({asyncio.create_task(self._round())}, timeout=_DRAIN_SECONDS)
             await asyncio.sleep(max(0.0, ends_at - asyncio.get_running_loop().time()))
-            self._gossip.save()
         log.info("server drained and shutdown completed")
 
-    # --- answers
+    # --- pages
 
     def _not_ready(self) -> str:
-        if self._state == WAITING:
-            return "node is waiting for cluster initialization"
-        if self._state == DRAINING:
-            return "node is shutting down"
-        if self._state == STARTING or not self._gossip.is_live():
-            return "node is not healthy"
-        return ""
+        return self._life.not_ready(is_live=self._gossip.is_live()) or self._faults.now().not_ready
 
-    def _methods(self) -> dict[str, Method]:
-        return {
-            wire.HEALTH: self._health,
-            wire.BOOTSTRAP: self._bootstrap,
-            wire.JOIN: self._join,
-            wire.GOSSIP: self._exchange,
-            wire.NODES: self._nodes,
-            wire.EXECUTE: self._execute,
-        }
-
-    def _need_cluster(self, method: str) -> None:
-        if not self._store.cluster_id:
-            raise RemoteError(f"node waiting for init; {method} not available", code="Unavailable")
-
-    async def _need_service(self, method: str) -> None:
-        """Wait, for as long as the caller does, until this node can serve."""
-        self._need_cluster(method)
-        while self._state != DRAINING and (self._state != SERVING or not self._gossip.is_live()):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)  # liveness ends by the clock, not by an event
-        if self._state == DRAINING:
-            raise RemoteError("server is not accepting clients, try another node", sqlstate="57P01")
-
-    async def _health(self, _params: dict[str, Any]) -> Any:
-        return {}
-
-    async def _bootstrap(self, _params: dict[str, Any]) -> Any:
-        if self._store.cluster_id:
-            raise RemoteError("cluster has already been initialized")
-        record = self._gossip.view.admit(self._store.store_id)
-        self._gossip.view.set("version", release.series_of(self._config.build), by=1)
-        self._settle(str(uuid.uuid4()), 1, view={"liveness": [record], "descriptors": [], "settings": {}})
-        return {}
-
-    async def _join(self, params: dict[str, Any]) -> Any:
-        self._need_cluster(wire.JOIN)
-        return await self._gossip.joined(params)
-
-    async def _exchange(self, params: dict[str, Any]) -> Any:
-        self._need_cluster(wire.GOSSIP)
-        return await self._gossip.received(params)
-
-    async def _nodes(self, params: dict[str, Any]) -> Any:
-        await self._need_service(wire.NODES)
-        parts, series = list(params["parts"]), str(params["series"])
-        columns, rows = status.table(self._gossip.view, parts=parts, series=series, now=time.time())
-        return {"columns": columns, "rows": rows}
-
-    async def _execute(self, params: dict[str, Any]) -> Any:
-        await self._need_service(wire.EXECUTE)
-        session = statements.Session(
-            self._gossip.view,
-            node_id=self._store.node_id,
-            cluster_id=self._store.cluster_id,
-            build=self._config.build,
-            active=self._gossip.active_version,
+    def _page(self) -> str:
+        view, roster, node_id, now = self._gossip.view, self._journal.roster, self._store.node_id, time.time()
+        known = node_id in roster.nodes
+        return self._metrics.page(
+            node_id=node_id,
+            live_nodes=sum(1 for node in roster.nodes if view.is_live(node, now=now)),
+            ranges=status.ranges(view, roster, node_id, now=now) if known else {},
+            clock_offset=self._gossip.clock_offset,
         )
-        answer = statements.execute(session, str(params["statement"]))
-        if session.wrote:
-            self._gossip.save()
-            await self._gossip.round()
-        return answer
 
 
 def _quiet(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

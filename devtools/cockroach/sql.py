@@ -20,11 +20,13 @@ def run(args: list[str]) -> int:
             raise VerbError("the stand-in has no interactive shell", hint='give a statement: sql -e "SELECT 1"')
         texts = [sys.stdin.read()]
     target = client.Target(given)
+    database = given.one("database")
     for text in texts:
         for statement in split(text):
-            answer = target.must_ask(wire.EXECUTE, {"statement": statement})
+            answer = target.must_ask(wire.EXECUTE, {"statement": statement, "database": database})
             if answer["columns"]:
-                sys.stdout.write(rows.render(answer["columns"], answer["rows"], form=form))
+                shown = rows.render(answer["columns"], answer["rows"], form=form, numeric=answer["numeric"])
+                sys.stdout.write(shown)
             else:
                 sys.stdout.write(f"{answer['tag']}\n")
             sys.stdout.flush()

@@ -7,6 +7,9 @@ import asyncio
 
 from devtools.cockroach import certs, log
 from devtools.cockroach.config import Config
+from devtools.cockroach.faults import FILE, Faults
+from devtools.cockroach.journal import Journal
+from devtools.cockroach.metrics import Metrics
 from devtools.cockroach.server import Server
 from devtools.cockroach.store import Store
 
@@ -20,4 +23,11 @@ def run(args: list[str]) -> int:
         log.warning(f'bad filename {config.certs}/{name}: unknown prefix "{name.split(".")[0]}"')
     store = Store(config.store)
     store.open(binary=config.build)
-    return asyncio.run(Server(config, store).run())
+    faults = Faults(config.store)
+    if code := faults.now().exit_at_start:
+        log.error(f"ends with code {code}, as {FILE} asks for")
+        return code
+    metrics = Metrics(certs_dir=config.certs, store=config.store, build=config.build)
+    journal = Journal(config.store, on_sync=metrics.syncs.add)
+    journal.open()
+    return asyncio.run(Server(config, store, journal, faults=faults, metrics=metrics).run())

@@ -1,7 +1,7 @@
-"""A node's store: who it is, which cluster it belongs to, which release wrote it, and what it knew of the others.
+"""A node's store: who it is, which cluster it belongs to, which release wrote it, and what it promised the others.
 
-One JSON file, written atomically, and a lock, in the directory of --store; other files and folders there are left
-alone. Not here: what the facts mean while running (membership.py).
+One JSON file, written atomically, the journal, and a lock, in the directory of --store; other files and folders there
+are left alone. Not here: the journal's entries (journal.py), what a promise is for (replication.py).
 """
 
 import fcntl
@@ -28,7 +28,8 @@ class Store:
         self.node_id = 0
         self.version = ""  # active cluster version when last written
         self.written_by = ""  # binary that wrote last
-        self.known: dict[str, Any] = {}  # membership.Membership.durable()
+        self.promised = 0  # entries of writers before this term are refused
+        self.addresses: list[str] = []  # where the others were last heard of
         self.was_initialized = False
 
     def open(self, *, binary: str) -> None:
@@ -67,7 +68,8 @@ class Store:
             self.node_id = int(facts["node_id"])
             self.version = facts["version"]
             self.written_by = facts["written_by"]
-            self.known = facts["known"]
+            self.promised = int(facts["promised"])
+            self.addresses = [str(where) for where in facts["addresses"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise VerbError(f"failed to create engines: store {self.folder} is corrupt: {error}") from error
 
@@ -87,16 +89,17 @@ class Store:
                 f"is too old for running version v{mine} (which requires data from v{oldest} or later)"
             )
 
-    def save(self, *, binary: str) -> None:
-        """Write every fact, atomically."""
-        self.written_by = binary
-        facts = {
+    def save(self, *, binary: str = "") -> None:
+        """Write every fact, atomically; when this returns they survive a loss of power."""
+        self.written_by = binary or self.written_by
+        facts: dict[str, Any] = {
             "store_id": self.store_id,
             "cluster_id": self.cluster_id,
             "node_id": self.node_id,
             "version": self.version,
             "written_by": self.written_by,
-            "known": self.known,
+            "promised": self.promised,
+            "addresses": self.addresses,
         }
         path = os.path.join(self.folder, _FILE)
         draft = f"{path}.tmp"
@@ -105,3 +108,8 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

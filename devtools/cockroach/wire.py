@@ -19,6 +19,12 @@ NODES = "/cockroach.server.serverpb.Status/Nodes"
 EXECUTE = "/cockroach.server.serverpb.SQL/Execute"
 GOSSIP = "/cockroach.gossip.Gossip/Gossip"
 JOIN = "/cockroach.roachpb.Internal/Join"
+CLAIM = "/standin.Journal/Claim"
+ENTRIES = "/standin.Journal/Entries"
+APPEND = "/standin.Journal/Append"
+COMMAND = "/standin.Journal/Command"
+#: What nodes say to each other, and nobody else to them.
+BETWEEN_NODES = frozenset({GOSSIP, JOIN, CLAIM, ENTRIES, APPEND, COMMAND})
 
 
 def pack(message: dict[str, Any]) -> bytes:

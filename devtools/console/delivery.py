@@ -1,6 +1,6 @@
 """Brings commands, clicks, submits and events to the bot: by HTTP, with Slack's signature, waiting 3 s at most.
 
-What is in them is made in `interactions.py`; another way to bring them (Socket Mode) would be another `Delivery`.
+What is in them is made in `interactions.py`; the other way to bring them, Socket Mode, is in `sockets.py`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 from urllib.parse import urlencode
 
@@ -31,7 +30,8 @@ class Envelope:
     name: str
     payload: Json
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    retry_number: int = 0
+    retry_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,12 @@ class HttpDelivery:
             "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
             "X-Slack-Request-Timestamp": timestamp,
             "X-Slack-Signature": signature(self._signing_secret, timestamp=timestamp, body=body),
-            **envelope.headers,
         }
+        if envelope.retry_number:
+            headers |= {
+                "X-Slack-Retry-Num": str(envelope.retry_number),
+                "X-Slack-Retry-Reason": envelope.retry_reason,
+            }
         if self._session is None:
             # Each delivery has a connection of its own: one kept open to a bot that was restarted would fail the next.
             connector = aiohttp.TCPConnector(limit=0, force_close=True)

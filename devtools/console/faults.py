@@ -1,6 +1,7 @@
-"""Trouble on request for the Web API: rate limits, server errors, lost and slow answers. And Slack's rate tiers.
+"""Trouble on request: what the Web API does, and what happens on the way to the bot. And Slack's rate tiers.
 
-Each fault hits the next `count` calls of one method (or of any: `*`), then is gone.
+Each fault hits the next `count` calls of one method (or of any: `*`), or the next deliveries of one name (`/crdb`,
+`block_actions`, `view_submission`, …, or any), then is gone.
 """
 
 from __future__ import annotations
@@ -12,12 +13,18 @@ from dataclasses import asdict, dataclass
 from devtools.console.limits_text import Json
 from devtools.console.refusal import RefusalError
 
-KINDS = ("429", "500", "lost_answer", "slow")
+API_KINDS = ("429", "500", "lost_answer", "slow")
+DELIVERY_KINDS = ("late_ack", "drop", "duplicate")
+KINDS = API_KINDS + DELIVERY_KINDS
 
 
 @dataclass
 class Fault:
-    """429 and 500 happen instead of the call; lost_answer and slow do the call, then drop or delay the answer."""
+    """429 and 500 happen instead of the call; lost_answer and slow do the call, then drop or delay the answer.
+
+    late_ack lets the person see a time-out though the bot was told; drop breaks the socket behind the envelope;
+    duplicate tells the bot twice.
+    """
 
     method: str
     kind: str
@@ -53,8 +60,15 @@ class Faults:
 
     def take(self, method: str) -> Fault | None:
         """The fault that this call meets, if any; it is counted down."""
+        return self._take(method, API_KINDS)
+
+    def take_delivery(self, name: str) -> Fault | None:
+        """The fault that this delivery meets, if any; it is counted down."""
+        return self._take(name, DELIVERY_KINDS)
+
+    def _take(self, name: str, kinds: tuple[str, ...]) -> Fault | None:
         for fault in self._waiting:
-            if fault.method in (method, "*"):
+            if fault.kind in kinds and fault.method in (name, "*"):
                 fault.count -= 1
                 if fault.count <= 0:
                     self._waiting.remove(fault)

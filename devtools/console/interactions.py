@@ -7,6 +7,7 @@ in `payloads.py`, how it travels in `delivery.py`; what it says in return comes 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from devtools.console import inputs, payloads
@@ -209,8 +210,7 @@ class Interactions:
         reason = "http_timeout" if error == "operation_timeout" else "http_error"
         for number, seconds in enumerate(self._retries, start=1):
             await asyncio.sleep(seconds)
-            headers = {"X-Slack-Retry-Num": str(number), "X-Slack-Retry-Reason": reason}
-            again = Envelope(envelope.kind, envelope.name, envelope.payload, envelope.url, headers)
+            again = replace(envelope, retry_number=number, retry_reason=reason)
             if (await self._delivery.deliver(again)).error is None:
                 return
 
@@ -218,7 +218,7 @@ class Interactions:
         return Envelope("interactive", payload["type"], payload, self._world.manifest.interactivity_url)
 
     async def _interact(self, payload: Json) -> Json:
-        if not self._world.manifest.interactivity_url:
+        if not self._world.manifest.is_interactive:
             raise RefusalError("interactivity_disabled", detail="the manifest does not enable interactivity")
         return _outcome(await self._delivery.deliver(self._interactive(payload)))
 

@@ -1,7 +1,7 @@
 """Reads the app's manifest: which scopes it was given, where Slack delivers, which commands and events it has.
 
 The stand-in gives the bot what the manifest asks for and nothing more, so a scope that was forgotten there fails a test
-here. The manifest itself is `deploy/slack/manifest.json`.
+here. The manifests themselves are in `deploy/slack`, made by `manifest_files.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from pathlib import Path
 
 from devtools.console.limits_text import Json
 
-DEFAULT_PATH = Path(__file__).resolve().parents[2] / "deploy" / "slack" / "manifest.json"
+FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "slack"
+DEFAULT_PATH = FOLDER / "manifest.json"
+SOCKET_PATH = FOLDER / "manifest-socket.json"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Manifest:
     interactivity_url: str
     events_url: str
     has_home: bool
+    is_interactive: bool
+    is_socket: bool
 
     @classmethod
     def load(cls, path: Path = DEFAULT_PATH) -> Manifest:
@@ -74,6 +78,8 @@ class Manifest:
             interactivity_url=interactivity.get("request_url", "") if interactivity.get("is_enabled") else "",
             events_url=subscriptions.get("request_url", ""),
             has_home=bool(features.get("app_home", {}).get("home_tab_enabled", False)),
+            is_interactive=bool(interactivity.get("is_enabled")),
+            is_socket=bool(settings.get("socket_mode_enabled", False)),
         )
 
     def command(self, name: str) -> Command | None:

@@ -1,6 +1,6 @@
 """What a Web API method is: its name, scope, arguments and handler; and how arguments are read from JSON or a form.
 
-The methods themselves are in `methods_chat.py`, `methods_views.py`, `methods_people.py` and `methods_conversations.py`;
+The methods themselves are in `methods_*.py`, one file a family;
 tokens, faults and recording are in `webapi.py`.
 """
 
@@ -22,7 +22,7 @@ Kind: TypeAlias = Literal["text", "json", "flag", "number"]
 class Method:
     """`required` and `optional` map an argument to its kind; one of `scopes` is needed, unless there are none.
 
-    `per_minute` is Slack's rate tier for the method.
+    `per_minute` is Slack's rate tier for the method; `caller` is whose token it wants.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Method:
     optional: dict[str, Kind]
     scopes: tuple[str, ...] = ()
     per_minute: int = 50
+    caller: Literal["bot", "app"] = "bot"
 
     def read(self, given: dict[str, Any]) -> Json:
         """Turn what came over the wire into typed arguments, refusing what the method does not take."""

@@ -1,4 +1,4 @@
-"""The page and its API at `/_page/…`: state, commands, clicks, submits, news, the record of calls, faults on request.
+"""The page and its API at `/_page/…`: state, commands, clicks, submits, news, the record of calls, faults, sockets.
 
 What a person's act does is in `interactions.py`; what they see in `snapshot.py`; the page itself in `static/`.
 """
@@ -18,6 +18,7 @@ from devtools.console.limits_text import Json
 from devtools.console.recorder import Recorder
 from devtools.console.refusal import RefusalError
 from devtools.console.snapshot import snapshot
+from devtools.console.sockets import REFRESH_SECONDS, Sockets
 from devtools.console.workspace import PERSONAS, Persona, find_persona
 from devtools.console.world import World
 
@@ -30,8 +31,11 @@ Act = Callable[[Json], Awaitable[Json]]
 class Page:
     """The people's side of the stand-in."""
 
-    def __init__(self, world: World, *, interactions: Interactions, recorder: Recorder, faults: Faults) -> None:
+    def __init__(
+        self, world: World, *, interactions: Interactions, recorder: Recorder, faults: Faults, sockets: Sockets
+    ) -> None:
         self._world = world
+        self._sockets = sockets
         self._do = interactions
         self._recorder = recorder
         self._faults = faults
@@ -46,12 +50,14 @@ class Page:
             "close": self._close,
             "home": self._home,
             "faults": self._add_fault,
+            "sockets": self._end_sockets,
         }
         for name, act in acts.items():
             router.add_post(f"/_page/{name}", _json_only(act))
         router.add_get("/_page/state", self._state)
         router.add_get("/_page/events", self._events)
         router.add_get("/_page/calls", self._calls)
+        router.add_get("/_page/sockets", self._count_sockets)
         router.add_get("/_page/faults", self._list_faults)
         router.add_delete("/_page/faults", self._clear_faults)
         router.add_get("/", self._index)
@@ -139,6 +145,17 @@ class Page:
     async def _add_fault(self, body: Json) -> Json:
         self._faults.add(Fault.parse(body))
         return {"ok": True, "faults": self._faults.to_json()}
+
+    async def _end_sockets(self, body: Json) -> Json:
+        act, seconds = body.get("act"), body.get("seconds", REFRESH_SECONDS)
+        if act not in ("drop", "refresh") or not isinstance(seconds, int | float):
+            detail = f'act must be drop or refresh, seconds a number; for example {{"act": "drop"}}; found {act!r}'
+            raise RefusalError("invalid_arguments", detail=detail)
+        ended = self._sockets.drop() if act == "drop" else await self._sockets.refresh(seconds=seconds)
+        return {"ok": True, "ended": ended}
+
+    async def _count_sockets(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"ok": True, "sockets": self._sockets.count})
 
     async def _list_faults(self, request: web.Request) -> web.StreamResponse:
         return web.json_response({"ok": True, "faults": self._faults.to_json()})

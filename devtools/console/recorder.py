@@ -38,10 +38,15 @@ class Record:
 def redacted(value: Any) -> Any:
     """Copy a value without its secrets."""
     if isinstance(value, dict):
-        return {key: "(redacted)" if key in SECRET_KEYS and part else redacted(part) for key, part in value.items()}
+        return {key: "(redacted)" if _is_secret(key, part) else redacted(part) for key, part in value.items()}
     if isinstance(value, list):
         return [redacted(part) for part in value]
     return value
+
+
+def _is_secret(key: str, part: Any) -> bool:
+    # The address of a socket is as good as a password until it was used.
+    return (key in SECRET_KEYS and bool(part)) or (key == "url" and "ticket=" in str(part))
 
 
 class Recorder:

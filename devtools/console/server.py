@@ -13,6 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 from devtools.console.delivery import ACK_SECONDS, HttpDelivery
+from devtools.console.delivery_faults import FaultyDelivery
 from devtools.console.faults import Faults, Rates
 from devtools.console.interactions import EVENT_RETRY_SECONDS, Interactions
 from devtools.console.manifest import DEFAULT_PATH, Manifest
@@ -20,6 +21,7 @@ from devtools.console.page import Page
 from devtools.console.recorder import Recorder
 from devtools.console.refusal import RefusalError
 from devtools.console.responses import respond
+from devtools.console.sockets import SocketDelivery, Sockets
 from devtools.console.webapi import METHODS, WebApi
 from devtools.console.world import World
 
@@ -27,6 +29,7 @@ HOST = "127.0.0.1"
 # Good enough for a machine of one's own: they protect nothing but a stand-in.
 SIGNING_DEFAULT = "stand-in-signing-secret"
 BOT_DEFAULT = "xoxb-stand-in"
+APP_DEFAULT = "xapp-stand-in"
 VERIFICATION_DEFAULT = "stand-in-verification-token"
 BODY_BYTES = 4 * 1024 * 1024
 HEADERS = {
@@ -50,7 +53,8 @@ class Console:
         bot_url: Where the bot hears; without it the manifest's addresses are used. May be set again at any time.
         signing_secret: Signs deliveries; the bot checks it.
         bot_token: What the bot must send.
-        manifest: The app's manifest file: scopes, commands, events.
+        app_token: What the app must send to open a socket.
+        manifest: The app's manifest file: scopes, commands, events, and whether Socket Mode is on.
         rates: Calls a minute by method (`SLACK_RATES` are Slack's); no limits by default.
         ack_seconds: How long an acknowledgement may take.
         clock: For the age of trigger ids and response addresses, and for rates.
@@ -63,6 +67,7 @@ class Console:
         bot_url: str | None = None,
         signing_secret: str = SIGNING_DEFAULT,
         bot_token: str = BOT_DEFAULT,
+        app_token: str = APP_DEFAULT,
         manifest: Path = DEFAULT_PATH,
         rates: dict[str, int] | None = None,
         ack_seconds: float = ACK_SECONDS,
@@ -72,11 +77,20 @@ class Console:
         self.port = port
         self.signing_secret = signing_secret
         self.bot_token = bot_token
+        self.app_token = app_token
         self.recorder = Recorder()
         self.faults = Faults()
         self.world = World(manifest=Manifest.load(manifest), clock=clock)
-        self._delivery = HttpDelivery(
+        self.sockets = Sockets(self.world.tickets, recorder=self.recorder)
+        self._http = HttpDelivery(
             signing_secret=signing_secret, recorder=self.recorder, override_url=bot_url, ack_seconds=ack_seconds
+        )
+        self._delivery = FaultyDelivery(
+            http=self._http,
+            sockets=SocketDelivery(self.sockets, recorder=self.recorder, ack_seconds=ack_seconds),
+            faults=self.faults,
+            is_socket=self.world.manifest.is_socket,
+            ack_seconds=ack_seconds,
         )
         self._interactions = Interactions(
             self.world,
@@ -87,6 +101,7 @@ class Console:
         self._api = WebApi(
             self.world,
             bot_token=bot_token,
+            app_token=app_token,
             recorder=self.recorder,
             faults=self.faults,
             rates=Rates(rates or {}, clock=clock),
@@ -107,18 +122,25 @@ class Console:
     @property
     def bot_url(self) -> str | None:
         """Where deliveries go, when not to the manifest's addresses."""
-        return self._delivery.override_url
+        return self._http.override_url
 
     @bot_url.setter
     def bot_url(self, url: str | None) -> None:
-        self._delivery.override_url = url
+        self._http.override_url = url
 
     async def start(self) -> None:
         """Begin to serve; `url` is right from here on."""
-        self._page = Page(self.world, interactions=self._interactions, recorder=self.recorder, faults=self.faults)
+        self._page = Page(
+            self.world,
+            interactions=self._interactions,
+            recorder=self.recorder,
+            faults=self.faults,
+            sockets=self.sockets,
+        )
         app = web.Application(client_max_size=BODY_BYTES, middlewares=[self._guard])
         app.router.add_route("*", "/api/{method}", self._api.handle)
         app.router.add_post("/response/{name}", self._respond)
+        app.router.add_get("/link/", self.sockets.handle)
         self._page.add_routes(app.router)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -133,6 +155,7 @@ class Console:
             self._page.close()
         await self._interactions.close()
         await self._delivery.close()
+        await self.sockets.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -1,4 +1,4 @@
-"""What a delivery lets the bot do afterwards: trigger ids (3 s, once) and response addresses (30 min, 5 times).
+"""What is good for a while only: trigger ids (3 s, once), response addresses (30 min, 5 times), sockets (30 s, once).
 
 What comes in at a response address is handled in `responses.py`.
 """
@@ -15,6 +15,7 @@ from devtools.console.refusal import RefusalError
 TRIGGER_SECONDS = 3.0
 RESPONSE_SECONDS = 30 * 60.0
 RESPONSE_USES = 5
+LINK_SECONDS = 30.0
 
 
 @dataclass
@@ -45,6 +46,19 @@ class Tickets:
         self._clock = clock
         self._triggers: dict[str, Trigger] = {}
         self._responses: dict[str, ResponseTicket] = {}
+        self._links: dict[str, float] = {}
+
+    def issue_link(self) -> str:
+        """Make the ticket with which the app may open one socket."""
+        ticket = secrets.token_urlsafe(24)
+        self._links[ticket] = self._clock()
+        return ticket
+
+    def use_link(self, ticket: str) -> None:
+        """Use a socket's ticket up, or refuse."""
+        issued_at = self._links.pop(ticket, None)
+        if issued_at is None or self._clock() - issued_at > LINK_SECONDS:
+            raise RefusalError("invalid_ticket", detail="ask apps.connections.open for an address of its own")
 
     def issue_trigger(self, user: str, *, is_from_modal: bool = False) -> str:
         """Make a trigger id."""

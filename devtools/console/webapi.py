@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from devtools.console import methods_chat, methods_conversations, methods_people, methods_views
+from devtools.console import methods_apps, methods_chat, methods_conversations, methods_people, methods_views
 from devtools.console.faults import Fault, Faults, Rates
 from devtools.console.limits_text import Json
 from devtools.console.methods import Method
@@ -23,7 +23,7 @@ from devtools.console.world import World
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for module in (methods_chat, methods_views, methods_people, methods_conversations)
+    for module in (methods_apps, methods_chat, methods_views, methods_people, methods_conversations)
     for method in module.METHODS
 }
 
@@ -31,9 +31,11 @@ METHODS: dict[str, Method] = {
 class WebApi:
     """The bot's side of the stand-in."""
 
-    def __init__(self, world: World, *, bot_token: str, recorder: Recorder, faults: Faults, rates: Rates) -> None:
+    def __init__(
+        self, world: World, *, bot_token: str, app_token: str, recorder: Recorder, faults: Faults, rates: Rates
+    ) -> None:
         self._world = world
-        self._bot_token = bot_token
+        self._tokens = {"bot": bot_token.encode(), "app": app_token.encode()}
         self._recorder = recorder
         self._faults = faults
         self._rates = rates
@@ -53,7 +55,7 @@ class WebApi:
             arguments = await _arguments(request)
             # Bolt sends it with every call; it means something for organizations alone.
             arguments.pop("team_id", None)
-            self._authorize(request, token=arguments.pop("token", None))
+            self._authorize(request, method, token=arguments.pop("token", None))
             fault = self._faults.take(name)
             status, answer, headers = self._answer(method, arguments=arguments, fault=fault)
         except RefusalError as refusal:
@@ -73,13 +75,17 @@ class WebApi:
             request.transport.close()
         return web.json_response(answer, status=status, headers=headers)
 
-    def _authorize(self, request: web.Request, *, token: object) -> None:
+    def _authorize(self, request: web.Request, method: Method, *, token: object) -> None:
         header = request.headers.get("Authorization", "")
-        given = header.removeprefix("Bearer ") if header else token
+        # An app's own token is taken in the header alone.
+        given = header.removeprefix("Bearer ") if header else token if method.caller == "bot" else None
         if not given:
             raise RefusalError("not_authed")
-        if not hmac.compare_digest(str(given).encode(), self._bot_token.encode()):
+        whose = next((w for w, t in self._tokens.items() if hmac.compare_digest(str(given).encode(), t)), None)
+        if whose is None:
             raise RefusalError("invalid_auth")
+        if whose != method.caller:
+            raise RefusalError("not_allowed_token_type")
 
     def _answer(self, method: Method, *, arguments: Json, fault: Fault | None) -> tuple[int, Json, dict[str, str]]:
         wait = round(fault.seconds) if fault and fault.kind == "429" else self._rates.wait(method.name)

@@ -6,10 +6,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.health import Transport
 from tests.bot.harness import Stage, stage
 
 
 @pytest.fixture
-async def on() -> AsyncIterator[Stage]:
-    async with stage() as built:
+def transport() -> Transport:
+    """How Slack reaches the bot; a module whose tests hold for both parametrizes it."""
+    return "http"
+
+
+@pytest.fixture
+async def on(transport: Transport) -> AsyncIterator[Stage]:
+    async with stage(transport=transport) as built:
         yield built

@@ -89,6 +89,7 @@ class FakeGateway:
             state=card.state,
             cluster=card.ref.cluster,
             is_open=card.state not in ("issued", "denied", "failed", "gone"),
+            since=given.AT,
         )
 
     async def find_approval(self, approval_id: str) -> ApprovalTarget:
@@ -100,6 +101,9 @@ class FakeGateway:
     async def pending(self, *, limit: int = 20) -> tuple[ApprovalTarget, ...]:
         await self._answer()
         return (await self.target(self.card.workflow_id, run_id=self.card.run_id),)[:limit]
+
+    async def open_approvals(self, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
+        return await self.pending(limit=limit)
 
     async def decide(
         self, update: str, *, workflow_id: str, run_id: str, decision: Decision, update_id: str

@@ -1,4 +1,4 @@
-"""The real bot under the stand-in workspace, over HTTP: what a person types and clicks, and what they see then."""
+"""The real bot under the stand-in workspace, by HTTP or over a socket: what people type, click, and see then."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.app import Bot, Myself, build_app
 from bot.cards.blocks import Message
 from bot.cards.evidence import card_message
+from bot.health import Health, Transport, ask_health
 from bot.messages import Origin
+from bot.pace import Pace
+from bot.socket_mode import SocketMode
 from bot.web import build_web, serve
 from devtools.console import Console
+from devtools.console.manifest import DEFAULT_PATH, SOCKET_PATH
 from domain.configuration import Configuration
 from operations.chat import MessageRef
 from tests.bot import given
 from tests.bot.fake_gateway import FakeGateway
 
-SECRET, TOKEN = "stand-in-secret", "xoxb-stand-in"
+SECRET, TOKEN, APP_TOKEN = "stand-in-secret", "xoxb-stand-in", "xapp-stand-in"
 Json = dict[str, Any]
 
 
@@ -48,6 +52,7 @@ class Stage:
     gateway: FakeGateway
     session: aiohttp.ClientSession
     bot_url: str
+    socket: SocketMode | None = None
 
     async def page(self, what: str, **body: Any) -> Json:
         async with self.session.post(f"{self.console.url}/_page/{what}", json=body) as answer:
@@ -119,9 +124,14 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(configuration: Configuration | None = None, **console_arguments: Any) -> AsyncIterator[Stage]:
+async def stage(
+    configuration: Configuration | None = None, *, transport: Transport = "http", **console_arguments: Any
+) -> AsyncIterator[Stage]:
+    manifest = SOCKET_PATH if transport == "socket" else DEFAULT_PATH
     async with (
-        Console(bot_url=None, signing_secret=SECRET, bot_token=TOKEN, **console_arguments) as console,
+        Console(
+            signing_secret=SECRET, bot_token=TOKEN, app_token=APP_TOKEN, manifest=manifest, **console_arguments
+        ) as console,
         aiohttp.ClientSession() as session,
     ):
         gateway = FakeGateway()
@@ -133,15 +143,23 @@ async def stage(configuration: Configuration | None = None, **console_arguments:
             gateway=gateway,
             signer=given.signer(),
             myself=Myself(team_id="T0CRDB", bot_id="B0BOT", user_id="U0BOT"),
+            pace=Pace(message_seconds=0.05),
         )
 
-        async def readiness() -> str:
-            return "" if await gateway.is_healthy() else "Temporal does not answer"
+        socket = SocketMode(bot.app, client, session=session, app_token=APP_TOKEN) if transport == "socket" else None
 
-        runner, port = await serve(build_web(bot.app, readiness=readiness), host="127.0.0.1", port=0)
+        async def readiness() -> Health:
+            return await ask_health(client, gateway, socket=socket)
+
+        served = build_web(None if socket else bot.app, readiness=readiness)
+        runner, port = await serve(served, host="127.0.0.1", port=0)
         console.bot_url = f"http://127.0.0.1:{port}/slack/events"
+        if socket is not None:
+            await socket.start()
         try:
-            yield Stage(console, bot, gateway, session, f"http://127.0.0.1:{port}")
+            yield Stage(console, bot, gateway, session, f"http://127.0.0.1:{port}", socket)
         finally:
+            if socket is not None:
+                await socket.stop(seconds=3)
             await bot.tasks.drain(seconds=5)
             await runner.cleanup()

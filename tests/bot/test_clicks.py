@@ -13,6 +13,8 @@ from operations.chat import MessageRef
 from tests.bot import given
 from tests.bot.harness import Stage, eventually
 
+pytestmark = pytest.mark.parametrize("transport", ["http", "socket"])
+
 
 async def test_an_approver_approves_and_the_card_says_so(on: Stage) -> None:
     card = await on.post_card()

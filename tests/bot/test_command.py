@@ -158,7 +158,7 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(line=LINES, channel=st.sampled_from(["C0OPS", "C0PRV", "D0ERIN", ""]))
 @example(line="deploy nodes=\u0663", channel="C0OPS")
 @example(line="deny 'x' \"y", channel="C0OPS")

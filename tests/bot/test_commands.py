@@ -5,11 +5,14 @@ import time
 
 import pytest
 
+from bot.health import Transport
 from domain.errors import TransientError
 from operations.messages import Claims
 from operations.queues import change_id
 from tests.bot import given
 from tests.bot.harness import Stage, eventually, stage
+
+pytestmark = pytest.mark.parametrize("transport", ["http", "socket"])
 
 
 async def test_a_deploy_starts_with_a_signed_token_and_says_where_to_follow_it(on: Stage) -> None:
@@ -156,26 +159,26 @@ async def test_an_unforeseen_error_gets_an_id_and_shows_nothing_else(on: Stage) 
     assert "secret" not in said
 
 
-async def test_an_unreadable_group_means_nobody_may() -> None:
+async def test_an_unreadable_group_means_nobody_may(transport: Transport) -> None:
     toml = given.TOML.replace('groups = ["S0OPERATORS"]', 'groups = ["S0MISSING"]')
-    async with stage(given.configuration(toml)) as on:
+    async with stage(given.configuration(toml), transport=transport) as on:
         await on.command("erin", "deploy")
 
         await on.whispered("erin", "The approver list cannot be read right now")
         assert on.gateway.started == []
 
 
-async def test_a_named_person_may_while_a_group_cannot_be_read() -> None:
+async def test_a_named_person_may_while_a_group_cannot_be_read(transport: Transport) -> None:
     toml = given.TOML.replace('groups = ["S0OPERATORS"]', 'groups = ["S0MISSING"]\npeople = ["U0ERIN"]')
-    async with stage(given.configuration(toml)) as on:
+    async with stage(given.configuration(toml), transport=transport) as on:
         await on.command("erin", "deploy")
 
         await on.whispered("erin", "has started")
 
 
-async def test_an_empty_role_means_nobody() -> None:
+async def test_an_empty_role_means_nobody(transport: Transport) -> None:
     toml = given.TOML.replace('groups = ["S0OPERATORS"]', "groups = []")
-    async with stage(given.configuration(toml)) as on:
+    async with stage(given.configuration(toml), transport=transport) as on:
         await on.command("erin", "deploy")
 
         await on.whispered("erin", "nobody: the list is empty")

@@ -11,7 +11,7 @@ import pytest
 
 from domain.errors import TransientError
 from tests.bot import given
-from tests.bot.harness import SECRET, Stage, eventually
+from tests.bot.harness import SECRET, Stage
 
 
 def signed(body: str, *, secret: str = SECRET, age: int = 0) -> dict[str, str]:
@@ -83,11 +83,9 @@ async def test_the_same_command_delivered_twice_starts_once(on: Stage) -> None:
     await post(on, body, signed(body))
     await post(on, body, signed(body))
 
-    async def told_twice() -> bool:
-        return len([text for text in await on.whispers("erin") if "has started" in text]) == 2
-
-    await eventually(told_twice)
+    await on.bot.tasks.drain(seconds=5)
     assert len(on.gateway.started) == 1
+    assert len([text for text in await on.whispers("erin") if "has started" in text]) == 1
 
 
 async def test_a_command_from_another_workspace_is_refused_in_the_answer(on: Stage) -> None:
@@ -127,6 +125,8 @@ async def test_a_submitted_modal_of_a_stranger_is_answered_in_the_modal(on: Stag
 async def test_health_is_of_the_process_and_readiness_of_what_it_needs(on: Stage) -> None:
     async with on.session.get(f"{on.bot_url}/readyz") as answer:
         assert answer.status == 200
+        said = await answer.json()
+    assert (said["transport"], said["temporal"], said["slack"]["ok"]) == ("http", {"ok": True}, True)
     on.gateway.away = TransientError("temporal.unreachable", "x")
     async with on.session.get(f"{on.bot_url}/readyz") as answer:
         assert answer.status == 503

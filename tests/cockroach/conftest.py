@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cockroach.certificates import Authority
-from tests.cockroach.nodes import BINARY, Node, initialized
+from tests.cockroach.nodes import BINARY, FAST, Node, initialized
 
 MakeNodes = Callable[[int], list[Node]]
 
@@ -36,10 +36,22 @@ def client(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture
 def make_nodes(tmp_path: Path, node_certs: Path) -> Iterator[MakeNodes]:
     """Makes nodes that are ended with the test."""
+    yield from _maker(tmp_path, node_certs)
+
+
+@pytest.fixture
+def make_fast_nodes(tmp_path: Path, node_certs: Path) -> Iterator[MakeNodes]:
+    """The same, of nodes that soon notice the loss of others."""
+    yield from _maker(tmp_path, node_certs, flags=FAST)
+
+
+def _maker(tmp_path: Path, node_certs: Path, *, flags: Sequence[str] = ()) -> Iterator[MakeNodes]:
     made: list[Node] = []
 
     def make(count: int) -> list[Node]:
         fresh = [Node(tmp_path / f"node{len(made) + at}", certs=node_certs) for at in range(count)]
+        for node in fresh:
+            node.flags = list(flags)
         made.extend(fresh)
         return fresh
 

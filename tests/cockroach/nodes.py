@@ -24,6 +24,8 @@ BINARY = os.environ.get("CRDBOPS_TEST_COCKROACH_BINARY", "")
 TREE = Path(__file__).resolve().parents[2]
 COMMAND = [BINARY] if BINARY else [sys.executable, "-m", "devtools.cockroach"]
 PATIENCE_SECONDS = 20.0
+#: Notices the loss of a node in two seconds; only the stand-in has such a flag.
+FAST = [] if BINARY else ["--standin-heartbeat=400ms"]
 
 
 def eventually(check: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
@@ -109,6 +111,7 @@ class Node:
         self.http_port = free_port()
         self.log = home / "log.txt"
         self.join: list[str] = [self.address]
+        self.flags: list[str] = []  # of every start
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -130,6 +133,7 @@ class Node:
             f"--join={','.join(self.join)}",
             "--cache=64MiB",
             "--max-sql-memory=64MiB",
+            *self.flags,
             *more,
         ]
         with self.log.open("ab") as log:
@@ -156,6 +160,10 @@ class Node:
         """The exit code, once it ends by itself."""
         assert self._process is not None
         return self._process.wait(seconds)
+
+    def sql(self, *statements: str, client: Path, form: str = "csv", flags: Sequence[str] = ()) -> Answer:
+        """Run statements as root."""
+        return self.ask("sql", f"--format={form}", *flags, *(f"--execute={text}" for text in statements), client=client)
 
     def kill(self) -> None:
         """End it now, without a drain; harmless when it has ended."""

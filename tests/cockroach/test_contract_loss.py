@@ -18,8 +18,10 @@ def _underreplicated(node: Node, client: Path) -> int:
     return sum(int(row["ranges_underreplicated"]) for row in _rows(node, client).values())
 
 
-def test_one_dead_node_is_shown_and_two_stop_service_until_one_is_back(make_nodes: MakeNodes, client: Path) -> None:
-    first, second, third = initialized(make_nodes(3), client=client)
+def test_one_dead_node_is_shown_and_two_stop_service_until_one_is_back(
+    make_fast_nodes: MakeNodes, client: Path
+) -> None:
+    first, second, third = initialized(make_fast_nodes(3), client=client)
 
     third.kill()
     eventually(lambda: _rows(first, client)[third.address]["is_live"] == "false")
@@ -45,8 +47,8 @@ def test_one_dead_node_is_shown_and_two_stop_service_until_one_is_back(make_node
     assert healed.code == 0
 
 
-def test_after_a_whole_restart_a_node_that_stays_away_has_nulls(make_nodes: MakeNodes, client: Path) -> None:
-    first, second, third = initialized(make_nodes(3), client=client)
+def test_after_a_whole_restart_a_node_that_stays_away_has_nulls(make_fast_nodes: MakeNodes, client: Path) -> None:
+    first, second, third = initialized(make_fast_nodes(3), client=client)
     for node in (first, second, third):
         node.kill()
 

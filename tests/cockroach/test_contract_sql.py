@@ -6,13 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from tests.cockroach.nodes import Answer, Node, eventually
+from tests.cockroach.nodes import Answer, Node
 
 OPTION = "cluster.preserve_downgrade_option"
 
 
 def _sql(node: Node, client: Path, *statements: str) -> Answer:
-    return node.ask("sql", "--format=csv", *(f"--execute={text}" for text in statements), client=client)
+    return node.sql(*statements, client=client)
 
 
 def test_an_integer_is_selected(cluster: Sequence[Node], client: Path) -> None:
@@ -56,16 +56,17 @@ def test_the_active_version_is_the_major_series(cluster: Sequence[Node], client:
     assert answer.out == "version\n25.2\n"
 
 
-def test_the_downgrade_option_is_set_everywhere_and_reset(cluster: Sequence[Node], client: Path) -> None:
+def test_the_downgrade_option_is_set_everywhere_at_once_and_reset(cluster: Sequence[Node], client: Path) -> None:
     active = _sql(cluster[0], client, "SHOW CLUSTER SETTING version").out.splitlines()[1]
 
     done = _sql(cluster[0], client, f"SET CLUSTER SETTING {OPTION} = '{active}'")
-    eventually(lambda: _sql(cluster[2], client, f"SHOW CLUSTER SETTING {OPTION}").out.splitlines()[1] == active)
+    seen = _sql(cluster[2], client, f"SHOW CLUSTER SETTING {OPTION}").out.splitlines()[1]
     reset = _sql(cluster[1], client, f"RESET CLUSTER SETTING {OPTION}")
-    eventually(lambda: _sql(cluster[0], client, f"SHOW CLUSTER SETTING {OPTION}").out.splitlines()[1] == '""')
+    after = _sql(cluster[0], client, f"SHOW CLUSTER SETTING {OPTION}").out.splitlines()[1]
 
     assert (done.code, done.out) == (0, "SET CLUSTER SETTING\n")
     assert reset.code == 0
+    assert (seen, after) == (active, '""')
 
 
 def test_the_downgrade_option_takes_the_active_version_alone(

@@ -1,13 +1,9 @@
 """Contract: what a node says in each state of its life, over HTTP, to client verbs and on its output."""
 
 import signal
-import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
-from cryptography import x509
-
-from tests.cockroach.certificates import LOOPBACK, Authority
 from tests.cockroach.conftest import MakeNodes
 from tests.cockroach.nodes import WAITS, Node, eventually, initialized, roach, started
 
@@ -109,24 +105,6 @@ def test_other_folders_in_the_store_disturb_nothing(make_nodes: MakeNodes, clien
     initialized([node], client=client)
 
     assert kept.read_text() == "not a key"
-
-
-def test_sighup_takes_a_renewed_certificate_without_a_restart(
-    make_nodes: MakeNodes, client: Path, authority: Authority, tmp_path: Path
-) -> None:
-    (node,) = make_nodes(1)
-    node.certs = authority.node(tmp_path / "own-certs")
-    initialized([node], client=client)
-
-    renewed = authority.write(node.certs, "node", common_name="node", names=LOOPBACK)
-    node.signal(signal.SIGHUP)
-
-    def serial() -> int:
-        pem = ssl.get_server_certificate(("127.0.0.1", node.http_port))
-        return x509.load_pem_x509_certificate(pem.encode()).serial_number
-
-    eventually(lambda: serial() == renewed)
-    assert node.ask("sql", "-e", "SELECT 1", client=client).code == 0
 
 
 def test_start_without_join_is_refused() -> None:

@@ -1,21 +1,15 @@
-"""How two views of a cluster merge, who is live, and which id a new node is given."""
+"""How two views of a cluster merge, and who is live."""
 
 from typing import Any
 
-from devtools.cockroach.membership import DESCRIPTOR_SECONDS, EXPIRY_SECONDS, Membership
+from devtools.cockroach.membership import DESCRIPTOR_SECONDS, Membership
 
 NOW = 1_000_000.0
+EXPIRY_SECONDS = 4.5
 
 
-def _liveness(node_id: int, *, seq: float = NOW, store: str = "") -> dict[str, Any]:
-    return {
-        "id": node_id,
-        "store_id": store or f"store-{node_id}",
-        "seq": seq,
-        "expiration": seq + EXPIRY_SECONDS if seq else 0.0,
-        "draining": False,
-        "membership": "active",
-    }
+def _liveness(node_id: int, *, seq: float = NOW, draining: bool = False) -> dict[str, Any]:
+    return {"id": node_id, "seq": seq, "expiration": seq + EXPIRY_SECONDS, "draining": draining}
 
 
 def _view(*records: dict[str, Any]) -> Membership:
@@ -27,8 +21,8 @@ def _view(*records: dict[str, Any]) -> Membership:
 def test_the_newer_record_wins() -> None:
     view = _view(_liveness(1), _liveness(2, seq=NOW))
 
-    view.merge({"liveness": [_liveness(2, seq=NOW + 5)], "descriptors": [], "settings": {}}, me=1)
-    view.merge({"liveness": [_liveness(2, seq=NOW - 5)], "descriptors": [], "settings": {}}, me=1)
+    view.merge({"liveness": [_liveness(2, seq=NOW + 5)], "descriptors": []}, me=1)
+    view.merge({"liveness": [_liveness(2, seq=NOW - 5)], "descriptors": []}, me=1)
 
     assert view.liveness[2]["seq"] == NOW + 5
 
@@ -36,20 +30,20 @@ def test_the_newer_record_wins() -> None:
 def test_nobody_else_writes_the_own_record() -> None:
     view = _view(_liveness(1))
 
-    view.merge({"liveness": [_liveness(1, seq=NOW + 99)], "descriptors": [], "settings": {}}, me=1)
+    view.merge({"liveness": [_liveness(1, seq=NOW + 99)], "descriptors": []}, me=1)
 
     assert view.liveness[1]["seq"] == NOW
 
 
-def test_a_setting_written_later_wins_wherever_it_was_written() -> None:
-    one, two = _view(_liveness(1)), _view(_liveness(2))
-    one.set("option", "25.2", by=1)
-    two.merge(one.snapshot(), me=2)
-    two.set("option", "", by=2)
+def test_only_a_node_that_is_elsewhere_than_known_is_worth_keeping() -> None:
+    view = _view()
+    descriptors = [{"id": 2, "seq": NOW, "address": "b:1"}]
+    moved = [{"id": 2, "seq": NOW + 1, "address": "c:1"}]
 
-    one.merge(two.snapshot(), me=1)
+    changes = [view.merge({"liveness": [], "descriptors": given}, me=1) for given in (descriptors, descriptors, moved)]
 
-    assert one.setting("option", default="unset") == ""
+    assert changes == [True, False, True]
+    assert view.addresses() == ["c:1"]
 
 
 def test_a_node_is_live_until_its_liveness_expires() -> None:
@@ -59,35 +53,23 @@ def test_a_node_is_live_until_its_liveness_expires() -> None:
     assert not view.is_live(1, now=NOW + EXPIRY_SECONDS + 0.1)
 
 
-def test_a_store_that_asks_again_is_given_the_same_id() -> None:
-    view = _view(_liveness(1), _liveness(2))
+def test_without_a_majority_a_heartbeat_does_not_prolong_liveness() -> None:
+    view = _view(_liveness(1))
 
-    fresh, known = view.admit("store-9"), view.admit("store-2")
+    view.heartbeat(me=1, now=NOW + 3, until=None, draining=False)
 
-    assert (fresh["id"], known["id"]) == (3, 2)
-
-
-def test_an_id_is_not_given_to_two_stores() -> None:
-    view = _view(_liveness(1), _liveness(2))
-
-    assert view.conflicts(_liveness(2, store="another"))
-    assert not view.conflicts(_liveness(3))
-    assert view.admit("another", above=3)["id"] == 4
+    assert view.liveness[1]["seq"] == NOW + 3
+    assert not view.is_live(1, now=NOW + EXPIRY_SECONDS + 0.1)
 
 
-def test_a_node_never_heard_of_does_not_count_for_a_majority() -> None:
-    view = _view(_liveness(1), _liveness(2, seq=0.0))
+def test_the_lowest_live_node_that_stays_writes() -> None:
+    view = _view(_liveness(1, seq=NOW - 60), _liveness(2, draining=True), _liveness(3), _liveness(4))
 
-    assert view.voters() == [1]
-
-
-def test_the_lowest_live_node_gives_out_ids() -> None:
-    view = _view(_liveness(1, seq=NOW - 60), _liveness(2), _liveness(3))
-
-    assert view.lowest_live(now=NOW) == 2
+    assert view.lowest_live([1, 2, 3, 4], now=NOW) == 3
+    assert view.lowest_live([1], now=NOW) == 0
 
 
-def test_a_silent_nodes_descriptor_is_forgotten_but_not_the_node() -> None:
+def test_a_silent_nodes_descriptor_is_forgotten_but_not_its_liveness() -> None:
     view = _view(_liveness(1))
     view.descriptors = {1: {"id": 1, "seq": NOW, "address": "a:1"}}
 

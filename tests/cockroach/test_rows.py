@@ -22,8 +22,18 @@ def test_a_lone_empty_cell_is_still_a_row() -> None:
     assert rows.render(["name"], [[""]], form="csv") == 'name\n""\n'
 
 
-def test_a_table_counts_its_rows() -> None:
-    assert rows.render(["id"], [[1]], form="table") == "  id\n-----\n  1\n(1 row)\n"
+def test_a_table_has_a_frame_numbers_to_the_right_and_counts_its_rows() -> None:
+    shown = rows.render(["id", "note"], [[1, "a"], [10, None]], form="table", numeric=[0])
+
+    assert shown.splitlines() == [
+        "+----+------+",
+        "| id | note |",
+        "+----+------+",
+        "|  1 | a    |",
+        "| 10 | NULL |",
+        "+----+------+",
+        "(2 rows)",
+    ]
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("5s", 5.0), ("1m30s", 90.0), ("500ms", 0.5), ("0", 0.0)])

@@ -234,3 +234,43 @@ async def test_an_unknown_person_is_refused(erin: Visitor, act: str) -> None:
 
 def actions(action_id: str) -> list[dict[str, Any]]:
     return [{"type": "actions", "elements": [button("b", action_id)]}]
+
+
+async def test_a_late_acknowledgement_on_request_times_out_though_the_bot_was_told(
+    session: aiohttp.ClientSession,
+) -> None:
+    async with Console(ack_seconds=0.2) as console:
+        bot = TinyBot(token=console.bot_token, signing_secret=console.signing_secret, api_url=console.api_url)
+        await bot.start()
+        console.bot_url = bot.url
+        erin = Visitor(console.url, session=session)
+        await erin.post("faults", method="/crdb", kind="late_ack")
+
+        late = await erin.types("/crdb echo hello")
+        next_one = await erin.types("/crdb help")
+        await bot.stop()
+
+        assert (late["error"], next_one["ok"]) == ("operation_timeout", True)
+        assert (await erin.messages())[0]["text"] == "echo hello"
+
+
+async def test_a_second_delivery_on_request_is_the_same_request_again(bot: TinyBot, erin: Visitor) -> None:
+    await erin.post("faults", method="/crdb", kind="duplicate")
+
+    await erin.types("/crdb help")
+
+    async def both() -> Any:
+        return bot.requests[1:]
+
+    await eventually(both)
+    assert bot.requests[0][1] == bot.requests[1][1]
+
+
+async def test_trouble_on_the_way_to_the_bot_leaves_its_own_calls_alone(
+    console: Console, bot: TinyBot, erin: Visitor
+) -> None:
+    await erin.post("faults", method="*", kind="duplicate")
+
+    await bot.client.auth_test()
+
+    assert [fault["kind"] for fault in (await erin.get("faults"))["faults"]] == ["duplicate"]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from devtools.console.manifest import DEFAULT_PATH, Manifest
+from devtools.console.manifest import DEFAULT_PATH, SOCKET_PATH, Manifest
+from devtools.console.manifest_files import files
 from devtools.console.webapi import METHODS
 
 
@@ -55,6 +56,30 @@ def test_keeps_slacks_own_limits() -> None:
     assert 175 <= len(texts["long_description"]) <= 4000
     assert not content["settings"]["token_rotation_enabled"]
     assert not content["settings"]["org_deploy_enabled"]
+
+
+def test_both_manifests_are_what_their_template_makes() -> None:
+    stale = [path.name for path, text in files().items() if path.read_text(encoding="utf-8") != text]
+
+    assert not stale, f"{stale}: run python -m devtools.console.manifest_files"
+
+
+def test_the_two_manifests_differ_in_how_slack_reaches_the_bot_and_in_nothing_else() -> None:
+    http, socket = (json.loads(path.read_text(encoding="utf-8")) for path in (DEFAULT_PATH, SOCKET_PATH))
+    assert (http["settings"].pop("socket_mode_enabled"), socket["settings"].pop("socket_mode_enabled")) == (False, True)
+
+    del http["features"]["slash_commands"][0]["url"]
+    del http["settings"]["event_subscriptions"]["request_url"]
+    del http["settings"]["interactivity"]["request_url"]
+
+    assert http == socket
+
+
+def test_the_manifest_for_sockets_names_no_address() -> None:
+    manifest = Manifest.load(SOCKET_PATH)
+
+    assert "https://" not in SOCKET_PATH.read_text(encoding="utf-8")
+    assert (manifest.is_socket, manifest.is_interactive, Manifest.load().is_socket) == (True, True, False)
 
 
 def test_every_scope_that_a_method_needs_is_in_the_manifest() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from devtools.page import until
 from devtools.scenarios.driver import CSRS, NODES, Driver
+from devtools.scenarios.leaks import check_for_leaks
 from devtools.stack import Stack
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -38,6 +39,9 @@ async def test_a_deploy_goes_on_after_each_kill_and_init_reached_one_node_once(t
         ids = {re.search(r"clusterID:\s+(\S+)", driver.kubectl("logs", pod, "-c", "cockroachdb")) for pod in NODES}
         assert {found.group(1) for found in ids if found} == {result["cluster_id"]}
         assert await driver.until_conditions(dict.fromkeys(CSRS, "Approved,Issued"))
+        # In this world, since all of its histories, logs and messages are there to be searched.
+        looked = await check_for_leaks(driver)
+        assert looked["places"] > 100
     except BaseException:
         for child in stack.children.values():
             print(f"--- {child.log}\n{child.tail(40)}")

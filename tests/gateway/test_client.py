@@ -255,8 +255,11 @@ async def test_an_approval_is_found_by_its_id(server: Server, ref: ClusterRef) -
 
     await eventually(is_listed)
     found = await server.gateway.find_approval(uid)
+    listed = [target for target in await server.gateway.open_approvals() if target.workflow_id == handle.id]
 
     assert found.run_id == handle.first_execution_run_id
+    assert [(target.approval_id, target.state, target.is_open) for target in listed] == [(uid, "pending", True)]
+    assert listed[0].since is not None
 
 
 @pytest.mark.parametrize("name", ["nothing1", "' OR WorkflowType = 'Certify", "", "%"])

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 
 from domain.csr import judge
 from domain.model import ClusterRef, Person
+from operations.approvals import ApprovalsRequest
+from operations.approvals import ApprovalsRequest
 from operations.base import LookStart, Start
 from operations.certify import CertifyResult, CertifyStart, CertifyStatus, DecisionRecord, Evidence
 from operations.chat import MessageRef, Say, ShowCard, ShowOperation
@@ -33,6 +35,8 @@ from operations.messages import (
 )
 from operations.status import NodeRow, StatusRequest, StatusResult
 from operations.strangers import StrangersResult, StrangersSeen, StrangersStart
+from operations.whoami import WhoamiRequest
+from operations.whoami import WhoamiRequest
 from tests.domain.given import NODE, POLICY
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -128,6 +132,10 @@ SAMPLES: tuple[BaseModel, ...] = (
     DenyRequest(id="ab12cd34", reason="wrong pod"),
     CancelRequest(ref=REF),
     HelpRequest(verb="deploy"),
+    ApprovalsRequest(),
+    WhoamiRequest(),
+    ApprovalsRequest(),
+    WhoamiRequest(),
     CertifyStart(ref=REF, csr="x", csr_uid="u"),
     _EVIDENCE,
     _RECORD,

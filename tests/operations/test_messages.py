@@ -54,15 +54,15 @@ def test_a_payload_stored_long_ago_still_loads(path: Path) -> None:
 
     loaded = model.model_validate_json(path.read_text())
     assert type(loaded) is model
-    assert loaded.model_dump(exclude_unset=True)
+    assert set(loaded.model_fields_set) or not model.model_fields
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=list(BY_NAME))
 def test_a_message_cannot_be_changed_once_it_is_made(sample: BaseModel) -> None:
-    name = next(iter(type(sample).model_fields))
+    name = next(iter(type(sample).model_fields), "new")
 
     with pytest.raises(ValidationError, match="frozen"):
-        setattr(sample, name, getattr(sample, name))
+        setattr(sample, name, getattr(sample, name, None))
 
 
 def test_every_samples_field_is_filled_in_so_that_its_shape_is_stored() -> None:

@@ -1,0 +1,215 @@
+"""The cluster's agreed state as one node sees it: what the journal adds up to, and the way of a command to the writer.
+
+A query or an operation goes to the node that writes the journal, which confirms with a majority before it answers or
+appends; so every statement sees all that were acknowledged before it. Without a majority it waits, and nothing is
+written. Admits nodes, and counts them once they hold the journal. Not here: terms and acknowledgements
+(replication.py), the meaning of operations (catalog.py), liveness (gossip.py).
+"""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from devtools.cockroach import queries, release, wire
+from devtools.cockroach.catalog import VERSION, Answer, Catalog, Operation
+from devtools.cockroach.config import Config
+from devtools.cockroach.failure import RemoteError
+from devtools.cockroach.gossip import Gossip
+from devtools.cockroach.journal import Entry, Journal
+from devtools.cockroach.peers import PeerError, Peers
+from devtools.cockroach.replication import NOTHING, NotWriterError, Replication
+from devtools.cockroach.roster import ADMIT, PROMOTE
+from devtools.cockroach.statements import QUERY, WRITE
+from devtools.cockroach.store import Store
+
+JOURNAL_BYTES = 32 * 1024 * 1024  # it is kept whole, in memory too
+_CALL_SECONDS = 5.0
+_PAUSE_SECONDS = 0.05
+_TEND_SECONDS = 1.0
+_REMEMBERED = 1024
+
+
+class Ledger:
+    """One node's share of the agreed state."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        journal: Journal,
+        peers: Peers,
+        *,
+        gossip: Gossip,
+        on_applied: Callable[[float], None],
+    ) -> None:
+        self.catalog = Catalog()
+        self._config = config
+        self._store = store
+        self._journal = journal
+        self._peers = peers
+        self._gossip = gossip
+        self._on_applied = on_applied  # told how long it took
+        self._answers: OrderedDict[str, Answer] = OrderedDict()  # of commands already written, by their id
+        self._writing = asyncio.Lock()
+        self._awake = asyncio.Event()
+        self.replication = Replication(store, journal, peers, address=gossip.address_of, on_committed=self._committed)
+
+    # --- life
+
+    def found(self) -> None:
+        """Make a cluster of this node alone."""
+        admit = {"kind": ADMIT, "id": 1, "store_id": self._store.store_id, "address": self._config.advertise}
+        series = release.series_of(self._config.build)
+        version = {"kind": "set", "name": VERSION, "value": series, "founding": True}
+        self.replication.found([admit, {"kind": PROMOTE, "id": 1}, version], cluster_id=str(uuid.uuid4()), node_id=1)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether this node counts and was told what is agreed."""
+        return self.replication.committed > 0 and self._store.node_id in self._journal.roster.voters()
+
+    def wake(self) -> None:
+        """Something changed that may need this node's care."""
+        self._awake.set()
+
+    def heard(self, node: int, *, committed: int) -> None:
+        """A peer said how far it is."""
+        if self.replication.lags(node, committed=committed) and self.replication.is_writer:
+            self.wake()
+
+    async def run(self) -> None:
+        """Write when it is this node's turn, and bring the others up to date, until cancelled."""
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):  # not wait_for, which may swallow a cancel
+                    async with asyncio.timeout(_TEND_SECONDS):
+                        await self._awake.wait()
+                self._awake.clear()
+                with contextlib.suppress(NotWriterError, TimeoutError):
+                    await self._tend()
+        finally:
+            self.replication.close()
+
+    async def _tend(self) -> None:
+        if not self._store.cluster_id:
+            return
+        if not (self.replication.is_writer or (self._gossip.should_write() and await self._claim())):
+            return
+        if self.replication.committed < len(self._journal):
+            async with asyncio.timeout(_CALL_SECONDS), self._writing:
+                await self.replication.confirm()
+        newcomers = self._journal.roster.newcomers()
+        nodes = sorted({*self.replication.behind(), *newcomers})
+        done = await asyncio.gather(*(self.replication.bring(node) for node in nodes))
+        for node, is_done in zip(nodes, done, strict=True):
+            if is_done and node in newcomers:
+                async with asyncio.timeout(_CALL_SECONDS):
+                    await self.command({"kind": WRITE, "id": uuid.uuid4().hex, "what": {"kind": PROMOTE, "id": node}})
+
+    async def _claim(self) -> bool:
+        """Try twice: the first may only tell which terms are taken."""
+        return await self.replication.claim() or await self.replication.claim()
+
+    # --- commands
+
+    async def query(self, what: dict[str, Any]) -> Answer:
+        """Ask what is agreed."""
+        return await self._submit(QUERY, what)
+
+    async def write(self, operation: Operation) -> Answer:
+        """Have an operation agreed on."""
+        return await self._submit(WRITE, operation)
+
+    async def _submit(self, kind: str, what: dict[str, Any]) -> Answer:
+        """Bring a command to the writer, again and again until somebody answers; done once however often it came."""
+        message = {"cluster_id": self._store.cluster_id, "id": uuid.uuid4().hex, "kind": kind, "what": what}
+        while True:
+            answer = await self._try(message)
+            if answer is not None:
+                return answer
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _try(self, message: dict[str, Any]) -> Answer | None:
+        me = self._store.node_id
+        writer = me if self.replication.is_writer else self._gossip.writer(last=self.replication.writer)
+        where = self._gossip.address_of(writer)
+        try:
+            if writer == me:
+                return await self.command(message)
+            if not where:
+                return None
+            answer: Answer = await self._peers.call(where, wire.COMMAND, {**message, "to": writer}, limit=_CALL_SECONDS)
+        except PeerError:
+            return None
+        except RemoteError as error:
+            if error.code in (NotWriterError.CODE, "Unavailable", "FailedPrecondition"):
+                return None
+            raise
+        return answer
+
+    async def command(self, message: dict[str, Any]) -> Answer:
+        """Answer a command as the writer.
+
+        Raises:
+            NotWriterError: this node is not.
+            RemoteError: the command is refused.
+        """
+        async with self._writing:  # one at a time, so that each is judged by all that came before
+            await self.replication.confirm()
+            if message["kind"] == QUERY:
+                return queries.answer(self.catalog, message["what"])
+            return await self._write(message["what"], id=str(message["id"]))
+
+    async def _write(self, operation: Operation, *, id: str) -> Answer:
+        if id in self._answers:
+            return self._answers[id]
+        if operation["kind"] == ADMIT:
+            self._check_version(operation["series"])
+            known = self._journal.roster.of_store(operation["store_id"])
+            if known is not None:
+                return {"node_id": known["id"]}
+            operation = {**operation, "id": self._journal.roster.next_id()}
+        elif self.catalog.knows(operation):
+            answer, act = self.catalog.change(operation)
+            if act is None:
+                return answer
+            if self._journal.bytes > JOURNAL_BYTES:
+                raise RemoteError(
+                    f"the stand-in's journal holds {JOURNAL_BYTES} bytes, and takes no more", sqlstate="53100"
+                )
+        await self.replication.append(operation, id=id)
+        return self._answers[id]
+
+    def _check_version(self, series: str) -> None:
+        active = self.catalog.settings[VERSION]
+        if release.position(series) < release.position(active):
+            raise RemoteError(
+                f"binary version {series} less than active cluster version {active}: incompatible versions",
+                code="PermissionDenied",
+            )
+        if release.position(release.oldest_readable(series)) > release.position(active):
+            raise RemoteError(
+                f"active cluster version {active} is too old for binary version {series}: incompatible versions",
+                code="PermissionDenied",
+            )
+
+    def _committed(self, entry: Entry) -> None:
+        """Apply what a majority has."""
+        operation, began = entry["op"], time.perf_counter()
+        answer: Answer = {}
+        if operation["kind"] in (ADMIT, PROMOTE):
+            answer = {"node_id": operation["id"]}
+        elif operation != NOTHING:
+            answer = self.catalog.apply(operation)
+        if operation.get("name") == VERSION and operation["kind"] == "set":
+            self._store.version = operation["value"]
+            self._store.save()
+        if entry["id"]:
+            self._answers[entry["id"]] = answer
+            while len(self._answers) > _REMEMBERED:
+                self._answers.popitem(last=False)
+        self._on_applied(time.perf_counter() - began)

@@ -1,0 +1,25 @@
+"""Fixtures of the event tests: a Temporal server and a world without workers, so that what is started stays open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.connect import connect
+from gateway.settings import TemporalSettings
+from tests.workflows.server import running_server
+from tests.workflows.stage import Grounds, new_site
+from tests.workflows.world import World, configuration
+
+
+@pytest.fixture(scope="session")
+def grounds() -> Iterator[Grounds]:
+    with running_server() as address:
+        yield Grounds(address)
+
+
+@pytest.fixture
+async def world(grounds: Grounds) -> World:
+    client = await connect(TemporalSettings(address=grounds.address), identity="test")
+    return World(configuration(new_site()), client=client)

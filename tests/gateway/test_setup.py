@@ -1,0 +1,109 @@
+"""Setting up Temporal on a real server: made once, kept afterwards, wrong things named."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeNamespaceResponse,
+    RegisterNamespaceRequest,
+)
+
+from domain.errors import InvalidRequestError, TransientError
+from gateway.settings import TemporalSettings
+from gateway.setup import RETENTION, set_up
+from operations.queues import SEARCH_ATTRIBUTES
+from tests.gateway.conftest import Server
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+
+async def _register(server: Server, name: str, *, days: int) -> None:
+    request = RegisterNamespaceRequest(namespace=name)
+    request.workflow_execution_retention_period.FromTimedelta(timedelta(days=days))
+    await server.client.workflow_service.register_namespace(request)
+
+
+async def _describe(server: Server, name: str) -> DescribeNamespaceResponse:
+    return await server.client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+
+
+async def _retention(server: Server, name: str) -> timedelta:
+    found = await _describe(server, name)
+    return found.config.workflow_execution_retention_ttl.ToTimedelta()
+
+
+async def _attributes(server: Server, name: str) -> dict[str, str]:
+    request = ListSearchAttributesRequest(namespace=name)
+    found = await server.client.operator_service.list_search_attributes(request)
+    kinds = {
+        IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD: "Keyword",
+        IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST: "KeywordList",
+    }
+    return {name: kinds.get(kind, "other") for name, kind in found.custom_attributes.items()}
+
+
+async def test_it_makes_namespace_retention_and_search_attributes_and_repeating_changes_nothing(server: Server) -> None:
+    settings = TemporalSettings(address=server.address, namespace="fresh")
+
+    await set_up(settings, seconds=30)
+    first = await _describe(server, "fresh")
+    await set_up(settings, seconds=30)
+
+    assert await _retention(server, "fresh") == RETENTION == timedelta(days=400)
+    assert SEARCH_ATTRIBUTES.items() <= (await _attributes(server, "fresh")).items()
+    assert await _describe(server, "fresh") == first
+
+
+async def test_a_short_retention_is_raised_and_a_longer_one_kept(server: Server) -> None:
+    await _register(server, "short", days=3)
+    await _register(server, "long", days=1000)
+
+    await set_up(TemporalSettings(address=server.address, namespace="short"), seconds=30)
+    await set_up(TemporalSettings(address=server.address, namespace="long"), seconds=30)
+
+    assert await _retention(server, "short") == RETENTION
+    assert await _retention(server, "long") == timedelta(days=1000)
+
+
+async def test_an_attribute_of_another_type_is_named_at_once(server: Server) -> None:
+    await _register(server, "wrong", days=3)
+    attributes = {"CrdbState": IndexedValueType.INDEXED_VALUE_TYPE_INT}
+    request = AddSearchAttributesRequest(namespace="wrong", search_attributes=attributes)
+    await server.client.operator_service.add_search_attributes(request)
+
+    with pytest.raises(InvalidRequestError, match="CrdbState is INDEXED_VALUE_TYPE_INT, expected Keyword") as caught:
+        await set_up(TemporalSettings(address=server.address, namespace="wrong"), seconds=30)
+    assert caught.value.code == "temporal.attribute-type"
+
+
+async def test_it_gives_up_in_time_and_names_the_address() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+
+        with pytest.raises(TransientError, match=address) as caught:
+            await set_up(TemporalSettings(address=address), seconds=0.5)
+
+    assert caught.value.code == "temporal.not-set-up"
+
+
+async def test_the_command_sets_up_and_says_so(server: Server) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.setup", "--seconds", "30"],
+        env={"CRDBOPS_TEMPORAL_ADDRESS": server.address, "CRDBOPS_TEMPORAL_NAMESPACE": "told", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "temporal is set up" in done.stderr
+    assert SEARCH_ATTRIBUTES.items() <= (await _attributes(server, "told")).items()

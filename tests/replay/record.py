@@ -1,0 +1,95 @@
+"""Plays the stories of which histories are kept, on the tests' world, and records them.
+
+`python -m tests.replay.record VERSION`, once a release; the files are committed and never written again for that
+version. Any run's history is recorded by `devtools.histories`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+from temporalio.client import WorkflowFailureError, WorkflowHandle
+
+from devtools.histories import record
+from tests.workflows.people import ALICE, BOB
+from tests.workflows.server import running_server
+from tests.workflows.stage import Grounds, Stage, staged
+from tests.workflows.waiting import until
+
+FOLDER = Path(__file__).parent / "histories"
+Handle = WorkflowHandle[object, object]
+
+
+async def deploy_happy(stage: Stage) -> Handle:
+    stage.approve_all(BOB)
+    handle = await stage.deploy()
+    await handle.result()
+    return handle
+
+
+async def deploy_nothing_to_do(stage: Stage) -> Handle:
+    await deploy_happy(stage)
+    handle = await stage.deploy()
+    await handle.result()
+    return handle
+
+
+async def deploy_cancelled(stage: Stage) -> Handle:
+    handle = await stage.deploy()
+    await stage.chat.card("pending", csr="crdb.client.root")
+    await stage.click_operation("cancel", handle)
+    with suppress(WorkflowFailureError):
+        await handle.result()
+    return handle
+
+
+async def certify_issued(stage: Stage) -> Handle:
+    handle = await stage.certify(stage.world.add_pod())
+    stage.approve_all(BOB)
+    await handle.result()
+    return handle
+
+
+async def certify_denied(stage: Stage) -> Handle:
+    handle = await stage.certify(stage.world.add_pod())
+    await stage.click("deny", await stage.chat.card("pending"), BOB, reason="wrong pod")
+    await handle.result()
+    return handle
+
+
+async def certify_expired_and_asked_again(stage: Stage) -> Handle:
+    handle = await stage.certify(stage.world.add_pod())
+    await until(lambda: any(card.expires_at is not None for card in stage.chat.cards()))
+    await stage.pass_time(handle, minutes=61)
+    await stage.click("ask_again", await stage.chat.card("expired"), ALICE)
+    stage.approve_all(BOB)
+    await handle.result()
+    return handle
+
+
+STORIES: tuple[Callable[[Stage], Awaitable[Handle]], ...] = (
+    deploy_happy,
+    deploy_nothing_to_do,
+    deploy_cancelled,
+    certify_issued,
+    certify_denied,
+    certify_expired_and_asked_again,
+)
+
+
+async def record_all(address: str, folder: Path) -> None:
+    grounds = Grounds(address)
+    for story in STORIES:
+        async with staged(grounds) as stage:
+            handle = await story(stage)
+            run_id = (await handle.describe()).run_id
+            await record(stage.client, folder, story.__name__, workflow_id=handle.id, run_id=run_id)
+
+
+if __name__ == "__main__":
+    with running_server() as found:
+        asyncio.run(record_all(found, FOLDER / sys.argv[1]))

@@ -1,0 +1,75 @@
+"""Histories of released versions still replay: the workflows give the same commands in the same order.
+
+A failure here means that runs in flight would break: put the change behind `workflow.patched()`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio import workflow
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from gateway.connect import DATA_CONVERTER
+from operations.deploy import DeployStart
+from tests.replay.record import FOLDER, STORIES
+from tests.workflows.people import Pen
+from tokens.interceptor import UpdateTokenInterceptor
+from worker import _PASSED_THROUGH, workflow_classes
+
+#: The restrictions of `worker.build_worker`, which needs a server to be made.
+RESTRICTIONS = SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
+_MINUTE = timedelta(minutes=1)
+HISTORIES = sorted(FOLDER.glob("*/*.json"))
+
+
+@workflow.defn(name="Deploy", sandboxed=False)
+class AlteredDeploy:
+    """Looks at the signer before it asks who may."""
+
+    @workflow.run
+    async def run(self, start: DeployStart) -> None:
+        await workflow.execute_activity("signing.preflight", schedule_to_close_timeout=_MINUTE)
+
+
+def read(path: Path) -> WorkflowHistory:
+    text = path.read_text()
+    first = json.loads(text)["events"][0]["workflowExecutionStartedEventAttributes"]
+    return WorkflowHistory.from_json(first["workflowId"], text)
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+async def test_a_stored_history_replays(path: Path) -> None:
+    replayer = Replayer(
+        workflows=workflow_classes(),
+        data_converter=DATA_CONVERTER,
+        interceptors=[UpdateTokenInterceptor(Pen().ring)],
+        workflow_runner=SandboxedWorkflowRunner(restrictions=RESTRICTIONS),
+    )
+
+    result = await replayer.replay_workflow(read(path))
+
+    assert result.replay_failure is None
+
+
+def test_every_version_has_every_story() -> None:
+    names = {story.__name__ for story in STORIES}
+
+    assert HISTORIES
+    assert {folder.name: {path.stem for path in folder.glob("*.json")} for folder in FOLDER.iterdir()} == {
+        folder.name: names for folder in FOLDER.iterdir()
+    }
+
+
+async def test_a_changed_order_of_activities_is_caught() -> None:
+    replayer = Replayer(
+        workflows=[AlteredDeploy], data_converter=DATA_CONVERTER, workflow_runner=UnsandboxedWorkflowRunner()
+    )
+
+    with pytest.raises(workflow.NondeterminismError):
+        await replayer.replay_workflow(read(HISTORIES[0].with_stem("deploy_happy")))

@@ -1,0 +1,295 @@
+"""Everything a test of workflows needs at once: a site of its own with world, chat, people, workers and watch.
+
+The workers are made by `worker.build_worker`, so that sandbox, token check and error translation are production's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+from temporalio.testing import TimeSkipper
+from temporalio.worker import Worker
+
+import operations.deploy
+from domain.configuration import Configuration
+from domain.errors import RefusedError
+from domain.model import Person
+from events.csr import CsrEvents
+from gateway.client import OperationsClient
+from gateway.connect import connect
+from gateway.settings import TemporalSettings
+from operations.certify import CertifyResult, CertifyStart, CertifyStatus
+from operations.deploy import DeployRequest, DeployResult, DeployStart
+from operations.messages import DecisionReceipt, OperationStatus, StepState, Verb
+from operations.queues import CHAT_QUEUE, CLUSTER, OPERATION, certify_id, change_id, ops_queue, signer_queue
+from tests.workflows.acting import ops_activities, signer_activities
+from tests.workflows.people import ALICE, BOB, Pen
+from tests.workflows.talking import Bot, Chat
+from tests.workflows.waiting import until_asked
+from tests.workflows.world import Request, World, configuration
+from worker import build_worker, workflow_classes
+
+_SITES = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What all tests of a process share: the server, the key, and the bot, since its queue is one for all sites."""
+
+    address: str
+    pen: Pen = field(default_factory=Pen)
+    bot: Bot = field(default_factory=Bot)
+
+
+class Stage:
+    """One site during one test."""
+
+    def __init__(self, client: Client, pen: Pen, world: World, bot: Bot) -> None:
+        self.client, self.pen, self.world = client, pen, world
+        self.chat: Chat = bot.chat(world.configuration.clusters["shop"].channel)
+        self.gateway = OperationsClient(client, ui_url="http://127.0.0.1:8233")
+        self.skipper = TimeSkipper(client)
+        self.tasks: list[asyncio.Task[None]] = []
+
+    # --- deploys ---
+
+    async def deploy(self, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, DeployResult]:
+        """Ask for a deploy the way the bot does."""
+        ref = self.world.ref
+        request, request_id = DeployRequest(ref=ref, **wishes), uuid.uuid4().hex
+        token = self.pen.start(person, "deploy", request, workflow_id=change_id(ref), request_id=request_id)
+        started = await self.gateway.start(
+            operations.deploy.OPERATION,
+            DeployStart(request=request, request_id=request_id, token=token),
+            ref=ref,
+            requester=person,
+            summary="deploy shop",
+        )
+        return self.client.get_workflow_handle(started.workflow_id, run_id=started.run_id, result_type=DeployResult)
+
+    def handle(self, workflow_id: str, run_id: str) -> WorkflowHandle[Any, Any]:
+        """A handle on one run."""
+        return self.client.get_workflow_handle(workflow_id, run_id=run_id)
+
+    async def until_started(self, workflow_id: str) -> None:
+        """Wait until a run of that id is there."""
+        async with asyncio.timeout(20):
+            while True:
+                with suppress(RPCError):
+                    await self.client.get_workflow_handle(workflow_id).describe()
+                    return
+                await asyncio.sleep(0.05)
+
+    async def status(self, handle: WorkflowHandle[Any, Any]) -> OperationStatus:
+        """What the operation says of itself."""
+        return await self.gateway.operation_status(handle.id, run_id=handle.result_run_id or handle.run_id or "")
+
+    async def until_step(self, handle: WorkflowHandle[Any, Any], name: str, state: StepState) -> None:
+        """Wait until a step of an operation stands so."""
+
+        async def is_so() -> bool:
+            return any((s.name, s.state) == (name, state) for s in (await self.status(handle)).steps)
+
+        await until_asked(is_so)
+
+    async def click_operation(
+        self, verb: Verb, handle: WorkflowHandle[Any, Any], person: Person = ALICE
+    ) -> DecisionReceipt:
+        """Click a button of the operation's message."""
+        run_id = handle.run_id or ""
+        fields = {"run_id": run_id} | ({"approval_id": run_id} if verb == "ask_again" else {})
+        decision = self.pen.decision(verb, person, workflow_id=handle.id, **fields)
+        return await self.gateway.decide(
+            verb, workflow_id=handle.id, run_id=run_id, decision=decision, update_id=f"{verb}:{run_id}:{person.id}"
+        )
+
+    def approve_all(self, person: Person = BOB) -> None:
+        """Let a person approve every card as it is shown."""
+        self.tasks.append(asyncio.create_task(self._approve_all(person)))
+
+    async def _approve_all(self, person: Person) -> None:
+        done: set[str] = set()
+        while True:
+            for card in self.chat.cards("pending"):
+                if card.approval_id not in done:
+                    done.add(card.approval_id)
+                    await self.click("approve", card, person)
+            await asyncio.sleep(0.01)
+
+    async def approve_without_cards(self, person: Person = BOB) -> None:
+        """Approve every request by what Temporal itself knows, as the text command does while chat is down."""
+        for request in list(self.world.state.requests.values()):
+            workflow_id = certify_id(site=self.world.ref.site, name=request.name, uid=request.uid)
+            await self._approve_by_target(workflow_id, person)
+
+    async def _approve_by_target(self, workflow_id: str, person: Person) -> None:
+        while True:
+            with suppress(RefusedError):  # not started yet
+                target = await self.gateway.target(workflow_id)
+                if target.state == "pending":
+                    break
+            await asyncio.sleep(0.02)
+        decision = self.pen.decision(
+            "approve",
+            person,
+            workflow_id=workflow_id,
+            run_id=target.run_id,
+            approval_id=target.approval_id,
+            fingerprint=target.fingerprint,
+        )
+        await self.gateway.decide(
+            "approve",
+            workflow_id=workflow_id,
+            run_id=target.run_id,
+            decision=decision,
+            update_id=f"approve:{target.approval_id}:{person.id}",
+        )
+
+    # --- certificates ---
+
+    async def certify(self, request: Request) -> WorkflowHandle[Any, CertifyResult]:
+        """Start the life of a request as the watch does."""
+        return await self.client.start_workflow(
+            "Certify",
+            CertifyStart(ref=self.world.ref, csr=request.name, csr_uid=request.uid),
+            id=certify_id(site=self.world.ref.site, name=request.name, uid=request.uid),
+            task_queue=ops_queue(self.world.ref.site),
+            result_type=CertifyResult,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=certify_attributes(str(self.world.ref)),
+        )
+
+    async def click(
+        self, verb: Verb, card: CertifyStatus, person: Person = BOB, *, reason: str = "", **other: str
+    ) -> DecisionReceipt:
+        """Click a card's button as it was shown; `other` changes what the token names."""
+        fields = {"run_id": card.run_id, "approval_id": card.approval_id}
+        if verb in ("approve", "deny"):
+            assert card.verdict is not None
+            fields["fingerprint"] = card.verdict.fingerprint
+        decision = self.pen.decision(verb, person, workflow_id=card.workflow_id, reason=reason, **{**fields, **other})
+        return await self.gateway.decide(
+            verb,
+            workflow_id=card.workflow_id,
+            run_id=card.run_id,
+            decision=decision,
+            update_id=f"{verb}:{card.approval_id}:{person.id}",
+        )
+
+    @asynccontextmanager
+    async def signer(self) -> AsyncIterator[None]:
+        """A signer that comes late."""
+        site = self.world.ref.site
+        activities = signer_activities(self.world, self.pen.ring)
+        async with build_worker(self.client, queue=signer_queue(site), ring=self.pen.ring, activities=activities):
+            yield
+
+    # --- time and history ---
+
+    async def pass_time(self, handle: WorkflowHandle[Any, Any], **span: float) -> None:
+        """Let time pass for one workflow."""
+        async with asyncio.timeout(45):
+            await self.skipper.fast_forward(handle, timedelta(**span))
+
+    async def failure_in_time(self, handle: WorkflowHandle[Any, Any]) -> ApplicationError:
+        """Let all the time pass that a workflow waits for, until it fails."""
+        async with asyncio.timeout(45):
+            await self.skipper.fast_forward(handle)
+        return await failure_of(handle)
+
+    async def history(self, handle: WorkflowHandle[Any, Any]) -> list[HistoryEvent]:
+        """All events of a run."""
+        return list((await handle.fetch_history()).events)
+
+
+def certify_attributes(cluster: str) -> Any:
+    """The search attributes with which a Certify is started."""
+    pairs = {CLUSTER: cluster, OPERATION: "certify"}
+    return TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in pairs.items()]
+    )
+
+
+async def ending_of(handle: WorkflowHandle[Any, Any]) -> BaseException:
+    """The cause with which a run fails."""
+    async with asyncio.timeout(20):
+        with pytest.raises(WorkflowFailureError) as caught:
+            await handle.result()
+    assert caught.value.cause is not None
+    return caught.value.cause
+
+
+async def failure_of(handle: WorkflowHandle[Any, Any]) -> ApplicationError:
+    """The application error with which a run ends."""
+    cause = await ending_of(handle)
+    assert isinstance(cause, ApplicationError), repr(cause)
+    return cause
+
+
+def code_of(error: ApplicationError) -> str:
+    """The code that an error of ours carries."""
+    return str(error.details[0]["code"])
+
+
+def said_at_end(chat: Chat) -> list[str]:
+    """What was said when an operation ended."""
+    return [say.text for say in chat.said.values() if say.kind == "end"]
+
+
+def new_site() -> str:
+    """A name that no other test of this process uses."""
+    return f"s{next(_SITES)}"
+
+
+@asynccontextmanager
+async def staged(
+    grounds: Grounds, *, file: Configuration | None = None, has_signer: bool = True, watches: bool = True
+) -> AsyncIterator[Stage]:
+    """Put up a site: workers of both roles, the bot's chat worker, the watch of requests."""
+    file = file or configuration(new_site())
+    (site,) = file.sites
+    client = await connect(TemporalSettings(address=grounds.address), identity=f"test-{site}")
+    pen, bot, world = grounds.pen, grounds.bot, World(file, client=client)
+    stage = Stage(client, pen, world, bot)
+    workers = [
+        build_worker(
+            client,
+            queue=ops_queue(site),
+            ring=pen.ring,
+            classes=workflow_classes(),
+            activities=ops_activities(world, pen.ring),
+        )
+    ]
+    workers.append(Worker(client, task_queue=CHAT_QUEUE, activities=bot.activities()))
+    async with AsyncExitStack() as stack:
+        for one in workers:
+            await stack.enter_async_context(one)
+        if has_signer:
+            await stack.enter_async_context(stage.signer())
+        if watches:
+            stage.tasks.append(asyncio.create_task(CsrEvents(client, world, file, site=site).run()))
+        try:
+            yield stage
+        finally:
+            for task in stage.tasks:
+                task.cancel()
+            await asyncio.gather(*stage.tasks, return_exceptions=True)
+    assert world.state.impossible == []

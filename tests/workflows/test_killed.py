@@ -1,0 +1,265 @@
+"""The crash matrix: every activity of deploy and certify, its worker killed before and after the effect.
+
+A real Temporal server, real processes, SIGKILL by the activity itself: its first attempt dies before the effect, its
+second after it; other processes follow and people click meanwhile. At the end everything is done, nothing is lost and
+nothing is doubled. Chat is the bot's, another process: its activities lose their answer instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import pytest_asyncio
+from temporalio.client import WorkflowFailureError
+from temporalio.worker import Worker
+
+from domain.model import CLIENT_POD
+from gateway.connect import connect
+from gateway.settings import TemporalSettings
+from operations.chat import SAY, SHOW_CARD, SHOW_OPERATION
+from operations.queues import CHAT_QUEUE, certify_id
+from tests.workflows.acting import activity_names, ops_activities, signer_activities
+from tests.workflows.killed_worker import serve
+from tests.workflows.people import BOB
+from tests.workflows.stage import Grounds, Stage
+from tests.workflows.waiting import until
+from tests.workflows.world import State, World, configuration
+
+Story = Literal["first", "kept", "joined", "again", "certify", "deny", "deny-outside"]
+
+NODES = ("cockroachdb-0", "cockroachdb-1", "cockroachdb-2")
+NODE_CSR, ROOT_CSR = "crdb.node.cockroachdb-0", "crdb.client.root"
+#: Which story brings which activities about; each group is killed its way through one run, on one site.
+GROUPS: list[tuple[Story, tuple[str, ...]]] = [
+    ("first", ("signing.ensure_ca", "cluster.record_ca", "cluster.apply")),
+    ("kept", ("operation.authorize", "signing.preflight", "cluster.plan")),
+    ("kept", ("running.open_certifies", "cluster.certificates", "cluster.wait_running")),
+    ("kept", ("nodes.record_target", "nodes.init")),
+    ("kept", ("cluster.wait_ready", "sql.check")),
+    ("kept", (SHOW_OPERATION, SAY)),
+    ("joined", ("nodes.observe",)),
+    ("again", ("cluster.ask_again",)),
+    ("certify", ("certificates.read", "running.behind", "signing.judge")),
+    ("certify", ("certificates.approve", "signing.sign", "certificates.verify")),
+    ("certify", (SHOW_CARD,)),
+    ("deny", ("certificates.deny",)),
+    ("deny-outside", ("signing.fail",)),
+]
+CASES = [(story, name, group) for group, (story, names) in enumerate(GROUPS) for name in names]
+#: Seconds for one group, on a machine that has much else to do.
+DEADLINE = 150
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["tests.workflows.killed_worker"])
+
+
+@dataclass
+class Ended:
+    """What a case came to."""
+
+    ending: str
+    state: State
+    lost: list[str]
+    seconds: float
+    starts: int
+
+
+class Case:
+    """One site whose worker is killed once."""
+
+    def __init__(self, grounds: Grounds, stage: Stage, file: Path, *, story: Story, names: tuple[str, ...]) -> None:
+        self.stage, self._grounds, self._file = stage, grounds, file
+        self.story, self.names = story, names
+        self.processes: list[BaseProcess] = []
+
+    async def play(self) -> Ended:
+        """Set the scene, start, let people click, see it end."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        world, chat = self.stage.world, self.stage.chat
+        self._set_scene(world)
+        chat.loses = self.names
+        self._start()
+        tasks = [asyncio.create_task(one) for one in (self._keep_alive(), self._click())]
+        try:
+            ending = await self._ending()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if SAY in self.names:
+            await until(lambda: chat.calls.count(SAY) > 2)
+        for process in self.processes:
+            process.kill()
+            process.join()
+        state = State.model_validate_json(self._file.read_bytes())
+        return Ended(ending, state, chat.lost, loop.time() - began, len(self.processes))
+
+    def _set_scene(self, world: World) -> None:
+        if self.story in ("kept", "joined"):
+            world.keep_certificates(*NODES, CLIENT_POD)
+        if self.story == "again":
+            world.keep_certificates(*NODES)
+        if self.story == "joined":
+            world.state.init_target = 0
+            world.state.cluster_ids = dict.fromkeys(range(3), "0b7e-one-cluster")
+        if self.story in ("certify", "deny", "deny-outside"):
+            request = world.add_pod()
+            request.approved = "outside" if self.story == "deny-outside" else ""
+        world.save()
+
+    def _start(self) -> None:
+        ring = json.dumps({"keys": [self._grounds.pen.ring_key.model_dump(mode="json")]})
+        site = self.stage.world.ref.site
+        process = _context.Process(
+            target=serve, args=(self._grounds.address, site, self._file, ring, self.names), daemon=True
+        )
+        process.start()
+        self.processes.append(process)
+
+    async def _keep_alive(self) -> None:
+        """Start another worker when one has died, as Kubernetes does."""
+        while True:
+            if not self.processes[-1].is_alive():
+                self._start()
+            await asyncio.sleep(0.05)
+
+    async def _click(self) -> None:
+        """Decide on every card as it is shown: Bob denies or approves as the story has it."""
+        clicked: set[str] = set()
+        is_denied = self.story in ("again", "deny", "deny-outside")
+        while True:
+            for card in self.stage.chat.cards("pending"):
+                if card.approval_id not in clicked:
+                    verb: Literal["approve", "deny"] = "deny" if is_denied else "approve"
+                    await self.stage.click(verb, card, BOB, reason="wrong pod" if is_denied else "")
+                    clicked.add(card.approval_id)
+                    is_denied = is_denied and self.story != "again"
+            shown = self.stage.chat.shown_operation()
+            if shown is not None and shown.may_ask_again and "asked" not in clicked:
+                clicked.add("asked")
+                await self.stage.click_operation("ask_again", self.stage.handle(shown.workflow_id, shown.run_id))
+            await asyncio.sleep(0.05)
+
+    async def _ending(self) -> str:
+        if self.story in ("certify", "deny", "deny-outside"):
+            (request,) = self.stage.world.state.requests.values()
+            workflow_id = certify_id(site=self.stage.world.ref.site, name=request.name, uid=request.uid)
+            await self.stage.until_started(workflow_id)
+            result = await self.stage.client.get_workflow_handle(workflow_id).result()
+            return str(result["state"])
+        handle = await self.stage.deploy()
+        try:
+            return (await handle.result()).outcome
+        except WorkflowFailureError as error:
+            return repr(error.cause)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def matrix(grounds: Grounds, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Ended]]:
+    """Play all cases side by side, and print what was seen."""
+    folder, client = (
+        tmp_path_factory.mktemp("sites"),
+        await connect(TemporalSettings(address=grounds.address), identity="t"),
+    )
+
+    async def play(group: int) -> Ended:
+        story, names = GROUPS[group]
+        file = folder / f"k{group}.json"
+        world = World(configuration(f"k{group}"), client=client, file=file)
+        case = Case(grounds, Stage(client, grounds.pen, world, grounds.bot), file, story=story, names=names)
+        try:
+            async with asyncio.timeout(DEADLINE):
+                return await case.play()
+        except TimeoutError:
+            state = State.model_validate_json(file.read_bytes())
+            return Ended("did not end", state, case.stage.chat.lost, DEADLINE, len(case.processes))
+        finally:
+            for process in case.processes:
+                process.kill()
+
+    async with Worker(client, task_queue=CHAT_QUEUE, activities=grounds.bot.activities()):
+        ended = await asyncio.gather(*(play(group) for group in range(len(GROUPS))))
+    print(table(ended))
+    yield ended
+
+
+def table(ended: list[Ended]) -> str:
+    """The groups with what was seen."""
+    rows = [f"{'story':13} {'ended':10} {'starts':6} {'seconds':7} killed; effects"]
+    for (story, _), one in zip(GROUPS, ended, strict=True):
+        killed, effects = ", ".join(one.state.killed + one.lost), ", ".join(one.state.effects)
+        rows.append(f"{story:13} {one.ending[:10]:10} {one.starts:6} {one.seconds:7.1f} {killed}; {effects}")
+    return "\n" + "\n".join(rows)
+
+
+def effects_of(story: Story) -> list[str]:
+    """What must have happened, each exactly once, in the order of the alphabet."""
+    again = "crdb.client.root."
+    wanted: dict[Story, list[str]] = {
+        "first": [
+            "made CA",
+            "published CA",
+            "applied objects",
+            *(f"{what} crdb.node.{node}" for what in ("approved", "issued") for node in NODES),
+            f"approved {ROOT_CSR}",
+            f"issued {ROOT_CSR}",
+            "recorded target 0",
+            "init 0",
+        ],
+        "kept": ["applied objects", "recorded target 0", "init 0"],
+        "joined": ["applied objects"],
+        "again": [
+            "applied objects",
+            f"denied {ROOT_CSR}",
+            f"asked again {CLIENT_POD}",
+            f"approved {again}",
+            f"issued {again}",
+            "recorded target 0",
+            "init 0",
+        ],
+        "certify": [f"approved {NODE_CSR}", f"issued {NODE_CSR}"],
+        "deny": [f"denied {NODE_CSR}"],
+        "deny-outside": [f"failed {NODE_CSR}"],
+    }
+    return sorted(wanted[story])
+
+
+ENDINGS = {"certify": "issued", "deny": "denied", "deny-outside": "denied"}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(("story", "name", "group"), [pytest.param(*case, id=case[1]) for case in CASES])
+async def test_a_worker_killed_at_any_activity_loses_and_doubles_nothing(
+    matrix: list[Ended], story: Story, name: str, group: int
+) -> None:
+    ended = matrix[group]
+
+    assert ended.ending == ENDINGS.get(story, "deployed")
+    assert {f"before {name}", f"after {name}"} <= {*ended.state.killed, *ended.lost}
+    assert ended.state.impossible == []
+    assert sorted(_without_hash(effect) for effect in ended.state.effects) == effects_of(story)
+
+
+def test_the_matrix_holds_every_activity() -> None:
+    world = World(configuration("k"), client=None)  # type: ignore[arg-type]
+    ring = Grounds("").pen.ring
+    served = {*activity_names(ops_activities(world, ring)), *activity_names(signer_activities(world, ring))}
+    looks = {name for name in served if name.startswith("look.")}
+
+    assert {name for _, name, _ in CASES} == (served - looks) | {SHOW_OPERATION, SHOW_CARD, SAY}
+
+
+def _without_hash(effect: str) -> str:
+    """A request that was asked again carries the hash of its key at its end."""
+    words, dot, end = effect.rpartition(".")
+    return f"{words}." if dot and len(end) == 10 and words.endswith("client.root") else effect
