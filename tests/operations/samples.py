@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from domain.csr import judge
 from domain.model import ClusterRef, Person
 from operations.approvals import ApprovalsRequest
-from operations.approvals import ApprovalsRequest
 from operations.base import LookStart, Start
 from operations.certify import CertifyResult, CertifyStart, CertifyStatus, DecisionRecord, Evidence
 from operations.chat import MessageRef, Say, ShowCard, ShowOperation
@@ -35,7 +34,6 @@ from operations.messages import (
 )
 from operations.status import NodeRow, StatusRequest, StatusResult
 from operations.strangers import StrangersResult, StrangersSeen, StrangersStart
-from operations.whoami import WhoamiRequest
 from operations.whoami import WhoamiRequest
 from tests.domain.given import NODE, POLICY
 
@@ -132,8 +130,6 @@ SAMPLES: tuple[BaseModel, ...] = (
     DenyRequest(id="ab12cd34", reason="wrong pod"),
     CancelRequest(ref=REF),
     HelpRequest(verb="deploy"),
-    ApprovalsRequest(),
-    WhoamiRequest(),
     ApprovalsRequest(),
     WhoamiRequest(),
     CertifyStart(ref=REF, csr="x", csr_uid="u"),
