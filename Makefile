@@ -22,14 +22,13 @@ $(READY): requirements.lock
 demo: $(READY) ## bring everything up and say what to type first; Ctrl-C takes it down
 	@$(BIN)/python -m devtools.demo
 
-test: $(READY) ## all tests; those on a real Kubernetes build and start it themselves (root, Linux)
+test: test-fast ## all tests; those on a real Kubernetes build and start it themselves (root, Linux)
 	@if $(BIN)/python -m devtools.machine; then \
 		$(BIN)/python -m devtools.cluster build && $(BIN)/python -m devtools.images build && \
-		$(BIN)/pytest --with-cluster $(ARGS); \
-	else $(BIN)/pytest $(ARGS); fi
+		$(BIN)/pytest --with-cluster -m cluster $(ARGS); fi
 
 test-fast: $(READY) ## the tests that need no Kubernetes
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -m "not cluster" -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(READY) ## format, lint, types, imports
 	@$(BIN)/ruff format --check .

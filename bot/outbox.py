@@ -82,7 +82,7 @@ class ChatActivities:
             if request.message is not None:
                 return await self._redraw(request.message, message, status.sequence, status.state)
             home = await self._home(request)
-            origin = Origin(status.workflow_id, status.run_id, "card")
+            origin = Origin(status.workflow_id, status.run_id, "card", status.approval_id)
             is_ended = status.state in _ENDED
             look_first, since = _may_be_repeat() or is_ended, 0.0 if is_ended else _since()
             channel = home.channel or request.channel

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from domain.configuration import Configuration, parse_configuration
 from domain.csr import Check, CsrVerdict
 from domain.model import ClusterRef, Person
+from gateway.running import ApprovalTarget
 from operations.certify import CertifyStatus, DecisionRecord, Evidence
 from operations.messages import CertifyState, OperationState, OperationStatus, Problem, Step
 from operations.status import NodeRow, StatusResult
@@ -150,6 +151,19 @@ def card(state: CertifyState = "pending", **more: object) -> CertifyStatus:
         "expires_at": AT + timedelta(hours=1),
     }
     return CertifyStatus.model_validate({**fields, **more})
+
+
+def target(**more: object) -> ApprovalTarget:
+    fields: dict[str, object] = {
+        "workflow_id": CERTIFY_ID,
+        "run_id": RUN_ID,
+        "approval_id": APPROVAL_ID,
+        "fingerprint": FINGERPRINT,
+        "state": "pending",
+        "cluster": str(REF),
+        "since": AT - timedelta(minutes=12),
+    }
+    return ApprovalTarget.model_validate({**fields, **more})
 
 
 def decided(verb: str = "approve", reason: str = "") -> DecisionRecord:

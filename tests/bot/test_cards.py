@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from bot.cards import blocks as b
+from bot.cards.approvals import approvals_message
 from bot.cards.csr import csr_message
 from bot.cards.details import PRESETS, deny_view, details_view, loading_view, reason_of, sorry_view
 from bot.cards.evidence import card_message
@@ -17,6 +18,8 @@ from bot.cards.home import home_view
 from bot.cards.operation import operation_message, span
 from bot.cards.started import started_message
 from bot.cards.status import status_message
+from bot.cards.whoami import whoami_message
+from bot.people import Standing
 from devtools.console import check_message, check_view
 from domain.errors import BrokenError, BusyError, InvalidRequestError, RefusedError, TransientError
 from gateway.running import ApprovalTarget
@@ -224,6 +227,26 @@ def test_a_cut_never_splits_an_entity(limit: int) -> None:
                 help_message(entry.name, configuration=given.configuration(), channel="", version="1"), id=entry.name
             )
             for entry in CATALOGUE
+        ),
+        pytest.param(approvals_message((), now=given.AT, url=lambda _: ""), id="no approvals"),
+        pytest.param(
+            approvals_message(
+                (given.target(workflow_id=given.NASTY * 20, approval_id="x" * 300, cluster=given.NASTY * 9),) * 50,
+                now=given.AT,
+                url=lambda _: "http://127.0.0.1:8233/" + "x" * 900,
+            ),
+            id="large approvals",
+        ),
+        pytest.param(
+            whoami_message(
+                given.ADA.model_copy(update={"name": given.NASTY * 20}),
+                (
+                    Standing("viewer", True),
+                    Standing("operator", None, unreadable=("S0OPERATORS",) * 50),
+                    Standing("approver", False, groups=("S0APPROVERS",) * 50, people=("U0ERIN",) * 50),
+                ),
+            ),
+            id="whoami",
         ),
         pytest.param(status_message(given.status()), id="status"),
         pytest.param(status_message(given.status(is_deployed=False, nodes=()), running="x" * 900), id="not deployed"),
