@@ -55,8 +55,10 @@ from domain.configuration import Configuration, parse_configuration
 from domain.errors import InvalidRequestError, OpsError
 from events.csr import CsrEvents
 from gateway.connect import connect
+from gateway.ending import end
 from gateway.logs import configure_logs
 from gateway.settings import TemporalSettings
+from gateway.setup import check_set_up
 from operations import check_rules
 from operations.queues import ops_queue, signer_queue
 from tokens.interceptor import UpdateTokenInterceptor
@@ -227,6 +229,7 @@ async def run(role: str) -> None:
     configuration = _configuration(settings)
     ring = KeyRing.parse(settings.key_ring_file.read_text())
     client = await connect(TemporalSettings(), identity=f"{role}-{settings.site}/{socket.gethostname()}/{os.getpid()}")
+    await check_set_up(client)
     wanted = {"ops": [ops_worker], "signer": [signer_worker], "both": [ops_worker, signer_worker]}[role]
     if role == "both":
         _log.warning("one process holds approve and sign: the separation of the two is given up")
@@ -275,7 +278,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    # A process that ran a worker may abort while the interpreter ends, after all its work is done.
-    os._exit(code)
+    end(main())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -33,6 +32,7 @@ from domain.configuration import parse_configuration
 from domain.errors import InvalidRequestError, OpsError, TransientError
 from gateway.client import OperationsClient
 from gateway.connect import connect
+from gateway.ending import end
 from gateway.logs import configure_logs
 from gateway.settings import TemporalSettings
 from operations import check_rules
@@ -181,7 +181,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    status = main()
-    sys.stderr.flush()
-    # The Temporal core may abort while the interpreter tears down; all work has ended by now.
-    os._exit(status)
+    end(main())

@@ -15,6 +15,7 @@ from pathlib import Path
 from devtools.cluster import ClusterError, UnsupportedMachineError
 from devtools.machine import why_no_cluster
 from devtools.stack import Stack
+from gateway.ending import end
 
 _CONSOLE_PORT, _UI_PORT = 3900, 8233
 
@@ -96,4 +97,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

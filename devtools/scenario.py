@@ -19,6 +19,7 @@ from devtools.demo import state_folder
 from devtools.machine import why_no_cluster
 from devtools.scenarios.told import Told
 from devtools.stack import Stack
+from gateway.ending import end
 
 #: Modules beside the stories that the stories share.
 _NO_STORIES = ("told", "driver", "rogue", "leaks", "secrets_of_run")
@@ -73,4 +74,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    end(main(sys.argv[1:]))

@@ -28,6 +28,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.errors import InvalidRequestError, NotReadyError, OpsError, TransientError
 from gateway.connect import connect
+from gateway.ending import end
 from gateway.logs import configure_logs
 from gateway.settings import TemporalSettings
 from operations.queues import SEARCH_ATTRIBUTES
@@ -74,6 +75,26 @@ async def set_up(settings: TemporalSettings, *, seconds: float = PATIENCE) -> No
                     hint="look at its log, then run this again: python -m gateway.setup",
                 ) from error
             await asyncio.sleep(_PAUSE)
+
+
+async def check_set_up(client: Client) -> None:
+    """Check that the namespace and all our search attributes are there; workers do so at their start.
+
+    Raises:
+        InvalidRequestError: `temporal.not-set-up`, naming what is missing, or `temporal.attribute-type`.
+    """
+    try:
+        missing = sorted(await _missing(client, client.namespace))
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        missing = ["the namespace itself"]
+    if missing:
+        raise InvalidRequestError(
+            "temporal.not-set-up",
+            f"Temporal's namespace {client.namespace}: found it without {', '.join(missing)}, expected all of it.",
+            hint="python -m gateway.setup",
+        )
 
 
 async def _namespace(client: Client, name: str) -> None:
@@ -163,4 +184,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

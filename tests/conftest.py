@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ending import end
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--with-cluster", action="store_true", help="run the tests that need the dev cluster")
@@ -32,6 +34,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in slow:
             item.add_marker(pytest.mark.skip(reason="needs the dev cluster: give --with-cluster (make test does)"))
     items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
+
+
+_STATUS = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End as every program that spoke to Temporal does (`gateway.ending`): else a good run may end in an abort."""
+    if _STATUS in config.stash and not hasattr(config, "workerinput"):
+        end(config.stash[_STATUS])
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from devtools.demo import state_folder
 from devtools.machine import why_no_cluster
 from devtools.scenarios.driver import CSRS, Driver
 from devtools.stack import Stack
+from gateway.ending import end
 
 #: Rounds of the bare click; enough for a median.
 _BARE_ROUNDS = 20
@@ -100,4 +101,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

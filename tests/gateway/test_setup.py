@@ -17,8 +17,9 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from domain.errors import InvalidRequestError, TransientError
+from gateway.connect import connect
 from gateway.settings import TemporalSettings
-from gateway.setup import RETENTION, set_up
+from gateway.setup import RETENTION, check_set_up, set_up
 from operations.queues import SEARCH_ATTRIBUTES
 from tests.gateway.conftest import Server
 
@@ -107,3 +108,24 @@ async def test_the_command_sets_up_and_says_so(server: Server) -> None:
     assert done.returncode == 0, done.stderr
     assert "temporal is set up" in done.stderr
     assert SEARCH_ATTRIBUTES.items() <= (await _attributes(server, "told")).items()
+
+
+async def test_a_worker_is_told_what_setup_has_not_made(server: Server) -> None:
+    await _register(server, "bare-for-check", days=1)
+
+    async def told(namespace: str) -> str:
+        settings = TemporalSettings(address=server.address, namespace=namespace)
+        with pytest.raises(InvalidRequestError, match="found it without") as refused:
+            await check_set_up(await connect(settings, identity="check"))
+        assert refused.value.code == "temporal.not-set-up"
+        return refused.value.message
+
+    assert "CrdbApproval" in await told("bare-for-check")
+    assert "the namespace itself" in await told("nowhere-at-all")
+
+
+async def test_a_namespace_that_setup_made_passes_the_workers_check(server: Server) -> None:
+    settings = TemporalSettings(address=server.address, namespace="made-for-check")
+    await set_up(settings, seconds=30)
+
+    await check_set_up(await connect(settings, identity="check"))
