@@ -175,7 +175,10 @@ class Actions:
             await self._refused(asker, click, error, doing=doing)
         finally:
             task.cancel()
-            await self.redraw(click)
+            own = asyncio.current_task()
+            # A bot that is being stopped has no time for it; the workflow draws its own changes.
+            if own is None or not own.cancelling():
+                await self.redraw(click)
 
     async def _refused(self, asker: Asker, click: Click, error: OpsError, *, doing: str) -> None:
         """Tell the person; log it, since a refusal leaves nothing in any history; tell the thread what matters."""

@@ -35,9 +35,9 @@ _HEARTBEAT_SECONDS = 10.0
 _HELLO_SECONDS = 10.0
 #: An old line is read this long after Slack asked for a new one; then Slack itself has closed it.
 _LEAVING_SECONDS = 60.0
-_FIRST_WAIT, _LONGEST_WAIT = 0.25, 30.0
-#: A line that lived no longer counts as a failure, so that one that always ends at once is not opened in a circle.
-_BRIEF_SECONDS = 5.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.25, 10.0
+#: A line that lived no longer is followed after a wait, so that one that always ends at once is not opened in a circle.
+_BRIEF_SECONDS, _BRIEF_WAIT = 1.0, 2.0
 #: So many failures in a row are ordinary: Slack was restarted, the network blinked.
 _ORDINARY = 3
 _TOKEN_ERRORS = frozenset(
@@ -121,12 +121,13 @@ class SocketMode:
             await self._close(line)
 
     async def _keep(self) -> None:
-        failures = 0
+        brief = 0
         while True:
             await self._is_wanted.wait()
-            failures = failures + 1 if self._clock() - self._opened_at < _BRIEF_SECONDS else 0
-            if failures:
-                await asyncio.sleep(_wait(failures))
+            brief = brief + 1 if self._clock() - self._opened_at < _BRIEF_SECONDS else 0
+            if brief:
+                await asyncio.sleep(min(_wait(brief), _BRIEF_WAIT))
+            failures = 0
             while self._is_wanted.is_set():
                 try:
                     await self._open()

@@ -9,6 +9,9 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+#: What is cancelled tells the person so (`bot.guard`), and has no longer for it.
+_LAST_WORD_SECONDS = 5.0
+
 
 class Tasks:
     """Keeps tasks until they end."""
@@ -23,10 +26,11 @@ class Tasks:
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self, *, seconds: float) -> None:
-        """Wait until all work has ended; what is left after `seconds` is cancelled."""
+        """Wait until all work has ended; what is left after `seconds` is cancelled, and has a last word."""
         if not self._tasks:
             return
         _, left = await asyncio.wait(tuple(self._tasks), timeout=seconds)
         for task in left:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        if left:
+            await asyncio.wait(left, timeout=_LAST_WORD_SECONDS)

@@ -45,11 +45,12 @@ def make_token_keys(folder: Path) -> tuple[Path, Path]:
     return write_secret(folder / "token.key", private), ring_path
 
 
-def make_slack_secrets(folder: Path) -> tuple[Path, Path]:
-    """Make a signing secret and a bot token for bot and console; return both paths."""
+def make_slack_secrets(folder: Path) -> tuple[Path, Path, Path]:
+    """Make a signing secret, a bot token and an app token for bot and console; return the three paths."""
     signing = write_secret(folder / "slack-signing-secret", secrets.token_hex(16))
     token = write_secret(folder / "slack-bot-token", f"xoxb-local-{secrets.token_hex(12)}")
-    return signing, token
+    app = write_secret(folder / "slack-app-token", f"xapp-local-{secrets.token_hex(12)}")
+    return signing, token, app
 
 
 def configuration_text(*, agent_image: str, database_image: str, version: str, settings: str = "") -> str:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from temporalio.client import Client
 
@@ -45,6 +46,7 @@ class Stack:
         settings: More TOML for `crdbops.toml`.
         console_port: Of the page; 0 takes a free one.
         ui_port: Of Temporal's Web UI; 0 takes a free one.
+        transport: How the console reaches the bot: by HTTP, or over the bot's own socket.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class Stack:
         settings: str = "",
         console_port: int = 0,
         ui_port: int = 0,
+        transport: Literal["http", "socket"] = "http",
     ) -> None:
+        self._transport = transport
         self.folder, self._name, self._say, self._settings = folder, name, say, settings
         self._console_port, self._ui_port = console_port or free_port(), ui_port or free_port()
         self.cluster = Cluster(name, state_dir=folder / "cluster", report=lambda line: say(f"  {line}"))
@@ -159,7 +163,7 @@ class Stack:
 
     def _make_children(self) -> None:
         token_key, ring = make_token_keys(self.folder)
-        signing_secret, bot_token = make_slack_secrets(self.folder)
+        signing_secret, bot_token, app_token = make_slack_secrets(self.folder)
         bot_port = free_port()
         common = {
             "CRDBOPS_CONFIG": str(self.folder / "crdbops.toml"),
@@ -185,11 +189,12 @@ class Stack:
             "console",
             [
                 *(sys.executable, "-m", "devtools.console", "--port", str(self._console_port)),
-                *("--bot-url", f"http://127.0.0.1:{bot_port}/slack/events"),
+                *("--bot-url", f"http://127.0.0.1:{bot_port}/slack/events", "--transport", self._transport),
             ],
             {
                 "CONSOLE_SIGNING_SECRET": signing_secret.read_text(),
                 "CONSOLE_BOT_TOKEN": bot_token.read_text(),
+                "CONSOLE_APP_TOKEN": app_token.read_text(),
                 "PYTHONPATH": str(ROOT),
             },
             f"{self.console_url}/_page/state?persona=erin",
@@ -199,7 +204,9 @@ class Stack:
             [sys.executable, "-m", "bot"],
             common
             | {
+                "CRDBOPS_SLACK_TRANSPORT": self._transport,
                 "CRDBOPS_SLACK_BOT_TOKEN_FILE": str(bot_token),
+                "CRDBOPS_SLACK_APP_TOKEN_FILE": str(app_token),
                 "CRDBOPS_SLACK_SIGNING_SECRET_FILE": str(signing_secret),
                 "CRDBOPS_SLACK_API_URL": f"{self.console_url}/api/",
                 "CRDBOPS_TOKEN_KEY_FILE": str(token_key),

@@ -202,7 +202,7 @@ class Api:
                         )
                     yield str(event["type"]), event["object"]
             finally:
-                response.close()
+                _give_up(response)
 
     async def socket(self, where: str, *, query: list[tuple[str, str]]) -> Any:
         """Return aiohttp's context manager of a websocket to a subresource such as exec."""
@@ -233,6 +233,14 @@ class Api:
         answer = await self._http.call_api(method, url, headers, body, None, _request_timeout=timeout)
         response: aiohttp.ClientResponse = answer.response
         return response
+
+
+def _give_up(response: aiohttp.ClientResponse) -> None:
+    """Close a stream at once: TLS's polite end may take longer than the client that would wait for it lives."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
 
 
 def _object(text: str, *, what: str) -> Object:

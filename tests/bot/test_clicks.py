@@ -315,3 +315,14 @@ async def test_an_old_drawing_never_replaces_a_newer_one(on: Stage) -> None:
     was_drawn = await on.bot.messages.edit(card, card_message(given.card()), sequence=49)
     assert not was_drawn
     assert "issued" in (await on.message(card))["text"]
+
+
+async def test_who_waits_when_the_bot_is_stopped_is_told(on: Stage) -> None:
+    card = await on.post_card()
+    on.gateway.delay = 30
+    await on.click("ada", card, "approve")
+
+    await on.bot.tasks.drain(seconds=0.2)
+
+    await on.whispered("ada", "The bot was stopped before this was done.")
+    assert on.gateway.decisions == []

@@ -17,9 +17,10 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from devtools.console import Console
+from devtools.console.manifest import DEFAULT_PATH, SOCKET_PATH
 from gateway.connect import DATA_CONVERTER
 from tests.bot import given
-from tests.bot.harness import SECRET, TOKEN, eventually
+from tests.bot.harness import APP_TOKEN, SECRET, TOKEN, eventually
 from tests.bot.showing import ShowingWorkflow
 
 ROOT = Path(__file__).parents[2]
@@ -35,12 +36,18 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "CRDBOPS_CONFIG": str(folder / "crdbops.toml"),
         "CRDBOPS_SLACK_BOT_TOKEN": TOKEN,
         "CRDBOPS_SLACK_SIGNING_SECRET_FILE": str(folder / "secret"),
+        "CRDBOPS_SLACK_APP_TOKEN": APP_TOKEN,
         "CRDBOPS_BOT_PORT": "0",
         "CRDBOPS_TOKEN_KEY_FILE": str(folder / "token.key"),
         "CRDBOPS_TOKEN_KID": "test",
         "CRDBOPS_TEMPORAL_NAMESPACE": "default",
         **more,
     }
+
+
+def console_for(transport: str, *, port: int = 0) -> Console:
+    manifest = SOCKET_PATH if transport == "socket" else DEFAULT_PATH
+    return Console(port=port, signing_secret=SECRET, bot_token=TOKEN, app_token=APP_TOKEN, manifest=manifest)
 
 
 @asynccontextmanager
@@ -67,19 +74,21 @@ async def event(process: asyncio.subprocess.Process, name: str) -> dict[str, obj
     raise AssertionError(f"{name!r} is not in {''.join(seen)}")
 
 
+@pytest.mark.parametrize("transport", ["http", "socket"])
 async def test_the_process_answers_commands_serves_chat_and_stops_in_order(
-    tmp_path: Path, temporal_binary: str
+    tmp_path: Path, temporal_binary: str, transport: str
 ) -> None:
     async with (
         await WorkflowEnvironment.start_local(
             dev_server_existing_path=temporal_binary, data_converter=DATA_CONVERTER
         ) as temporal,
-        Console(bot_url=None, signing_secret=SECRET, bot_token=TOKEN) as console,
+        console_for(transport) as console,
         aiohttp.ClientSession() as session,
     ):
         env = environment(
             tmp_path,
             CRDBOPS_SLACK_API_URL=console.api_url,
+            CRDBOPS_SLACK_TRANSPORT=transport,
             CRDBOPS_TEMPORAL_ADDRESS=temporal.client.service_client.config.target_host,
         )
         async with bot(env) as process:
@@ -88,7 +97,8 @@ async def test_the_process_answers_commands_serves_chat_and_stops_in_order(
 
             async def is_ready() -> bool:
                 async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
-                    return answer.status == 200
+                    said = await answer.json()
+                    return answer.status == 200 and bool(said["transport"] == transport)
 
             await eventually(is_ready)
             body = {"persona": "vic", "channel": "C0OPS", "text": "/crdb help"}
@@ -117,6 +127,12 @@ async def test_the_process_answers_commands_serves_chat_and_stops_in_order(
         pytest.param({"CRDBOPS_TOKEN_KID": ""}, "CRDBOPS_TOKEN_KID", id="no key id"),
         pytest.param({"CRDBOPS_CONFIG": "/nowhere.toml"}, "/nowhere.toml", id="no configuration"),
         pytest.param({"CRDBOPS_BOT_PORT": "many"}, "CRDBOPS_BOT_PORT", id="no port"),
+        pytest.param({"CRDBOPS_SLACK_TRANSPORT": "pigeon"}, "CRDBOPS_SLACK_TRANSPORT", id="no transport"),
+        pytest.param(
+            {"CRDBOPS_SLACK_TRANSPORT": "socket", "CRDBOPS_SLACK_APP_TOKEN": ""},
+            "CRDBOPS_SLACK_APP_TOKEN",
+            id="no app token",
+        ),
     ],
 )
 async def test_settings_that_cannot_be_right_end_with_two_and_a_sentence(
