@@ -40,6 +40,7 @@ async def play(name: str) -> bool:
         name=f"sc{os.getpid()}",
         say=told.progress,
         settings=getattr(story, "SETTINGS", ""),
+        transport=getattr(story, "TRANSPORT", "http"),
     )
     passed = False
     try:

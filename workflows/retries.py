@@ -84,10 +84,8 @@ SQL = Terms(
 _CHAT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=60))
 #: A card: retried for as long as its approval is open.
 CARD = Terms(start_to_close_timeout=timedelta(seconds=45), retry_policy=_CHAT)
-#: Progress: the next edit says more, so this one is given up after a minute.
-PROGRESS = Terms(
-    start_to_close_timeout=timedelta(seconds=15), schedule_to_close_timeout=timedelta(minutes=1), retry_policy=_CHAT
-)
+#: Progress: tried for as long as the operation runs, so that the message is true again once Slack is back.
+PROGRESS = Terms(start_to_close_timeout=timedelta(seconds=15), retry_policy=_CHAT)
 #: The first message of an operation, which everything else hangs on.
 ROOT = Terms(start_to_close_timeout=timedelta(seconds=15), retry_policy=_CHAT)
 #: The last message, delivered by a child of its own while the operation is long closed.

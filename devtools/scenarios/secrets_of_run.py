@@ -79,7 +79,7 @@ def secrets_of(driver: Driver) -> list[Secret]:
 
 def _of_files(folder: Path) -> Iterator[Secret]:
     yield Secret.of_key("file token.key", (folder / "token.key").read_text())
-    for name in ("slack-signing-secret", "slack-bot-token"):
+    for name in ("slack-signing-secret", "slack-bot-token", "slack-app-token"):
         yield Secret.of_text(f"file {name}", (folder / name).read_text().strip())
 
 
