@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -67,16 +67,14 @@ class NodeStatus(_Value):
 
 def node_status(row: Mapping[str, str]) -> NodeStatus:
     """Read one row by its column names; columns that a release does not have count as not known."""
-    said = row.get("membership", "")
-    membership: Membership = "decommissioning" if row.get("is_decommissioning") == "true" else "active"
-    if said == "active" or said == "decommissioning" or said == "decommissioned":
-        membership = said
+    known: dict[str, Membership] = {name: name for name in get_args(Membership)}
+    older: Membership = "decommissioning" if row.get("is_decommissioning") == "true" else "active"
     return NodeStatus(
         id=int(row["id"]),
         address=row.get("address", ""),
         build=row.get("build", ""),
         is_live=row.get("is_live") == "true",
-        membership=membership,
+        membership=known.get(row.get("membership", ""), older),
         is_draining=row.get("is_draining") == "true",
         replicas=_number(row.get("gossiped_replicas", "")),
         under_replicated=_number(row.get("ranges_underreplicated", "")) or 0,
