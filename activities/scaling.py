@@ -23,8 +23,8 @@ from activities.ports import ClusterPort, NodePort, Object
 from activities.scale_payloads import (
     DeleteVolumeRequest,
     GoneRequest,
-    ObserveRequest,
     Observed,
+    ObserveRequest,
     Resized,
     ResizeRequest,
 )

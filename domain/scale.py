@@ -255,6 +255,14 @@ def drift(facts: ScaleFacts) -> tuple[str, ...]:
     return (f"scaled outside this product: recorded {recorded.nodes} nodes, found {live.replicas} replicas",)
 
 
+def dead_lines(facts: ScaleFacts, *, wanted: int) -> tuple[str, ...]:
+    """Name the dead nodes that nothing brings back, and what gives them up."""
+    return tuple(
+        f"{node.name()} is dead and has no pod: /crdb scale {wanted} --decommission-dead gives it up"
+        for node in dead_ends(facts, wanted=wanted)
+    )
+
+
 def is_toward(*, found: int, expected: int, wanted: int) -> bool:
     """Whether replicas that somebody else has set lie on our way, so that going on undoes nothing of theirs."""
     return min(expected, wanted) <= found <= max(expected, wanted)

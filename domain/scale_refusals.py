@@ -14,6 +14,7 @@ from domain.scale import (
     ScaleFacts,
     ScalePlan,
     dead_ends,
+    dead_lines,
     drift,
     ended,
     is_spent,
@@ -59,7 +60,7 @@ def plan_scale(facts: ScaleFacts, *, wanted: int, with_dead: bool = False, may_a
         verdict=Verdict(reasons=tuple(reasons)),
         steps=() if wrong else tuple(found),
         lines=() if wrong else lines(facts, wanted=wanted, found=found),
-        drift=drift(facts),
+        drift=drift(facts) if found else (*drift(facts), *dead_lines(facts, wanted=wanted)),
         leaving=away,
     )
 

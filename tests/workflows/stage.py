@@ -29,6 +29,7 @@ from temporalio.testing import TimeSkipper
 from temporalio.worker import Worker
 
 import operations.deploy
+import operations.scale
 from domain.configuration import Configuration
 from domain.errors import RefusedError
 from domain.model import Person
@@ -40,6 +41,7 @@ from operations.certify import CertifyResult, CertifyStart, CertifyStatus
 from operations.deploy import DeployRequest, DeployResult, DeployStart
 from operations.messages import DecisionReceipt, OperationStatus, StepState, Verb
 from operations.queues import CHAT_QUEUE, CLUSTER, OPERATION, certify_id, change_id, ops_queue, signer_queue
+from operations.scale import ScaleRequest, ScaleResult, ScaleStart
 from tests.workflows.acting import ops_activities, signer_activities
 from tests.workflows.people import ALICE, BOB, Pen
 from tests.workflows.talking import Bot, Chat
@@ -84,6 +86,29 @@ class Stage:
             summary="deploy shop",
         )
         return self.client.get_workflow_handle(started.workflow_id, run_id=started.run_id, result_type=DeployResult)
+
+    async def scale(self, nodes: int, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, ScaleResult]:
+        """Ask for a scale the way the bot does."""
+        ref = self.world.ref
+        request, request_id = ScaleRequest(ref=ref, nodes=nodes, **wishes), uuid.uuid4().hex
+        token = self.pen.start(person, "scale", request, workflow_id=change_id(ref), request_id=request_id)
+        started = await self.gateway.start(
+            operations.scale.OPERATION,
+            ScaleStart(request=request, request_id=request_id, token=token),
+            ref=ref,
+            requester=person,
+            summary=f"scale shop to {nodes}",
+        )
+        return self.client.get_workflow_handle(started.workflow_id, run_id=started.run_id, result_type=ScaleResult)
+
+    async def retarget(self, handle: WorkflowHandle[Any, Any], nodes: int, person: Person = ALICE) -> DecisionReceipt:
+        """Click "Change the running one to N"."""
+        run_id = handle.run_id or ""
+        decision = self.pen.decision("retarget", person, workflow_id=handle.id, run_id=run_id, nodes=nodes)
+        update_id = f"retarget:{run_id}:{nodes}:{person.id}:{uuid.uuid4().hex}"
+        return await self.gateway.decide(
+            "retarget", workflow_id=handle.id, run_id=run_id, decision=decision, update_id=update_id
+        )
 
     def handle(self, workflow_id: str, run_id: str) -> WorkflowHandle[Any, Any]:
         """A handle on one run."""
