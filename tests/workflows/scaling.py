@@ -215,6 +215,7 @@ class Scaling:
     async def _while_held(self, name: str) -> None:
         """Wait as a poll does: heartbeats belong to the loop that looks."""
         while name in self.world.held:
+            self.world.waiting.add(name)
             activity.heartbeat()
             try:
                 await asyncio.sleep(0.02)

@@ -145,6 +145,8 @@ class World:
         self.gates: dict[str, asyncio.Event] = {}
         #: Waits that do not see what they wait for.
         self.held: set[str] = set()
+        #: Waits that have met their being held.
+        self.waiting: set[str] = set()
         #: Replicas that leave each decommissioning node at each look, and what a trial says blocks it.
         self.moves = 12
         self.blocked: list[str] = []
