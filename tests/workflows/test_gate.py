@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.common import SearchAttributeKey
 
-from domain.configuration import ApprovalRule, VolumeRule
+from domain.configuration import ApprovalRule
 from domain.errors import RefusedError
 from domain.model import Person
 from operations.base import Operation
@@ -131,7 +131,7 @@ async def test_a_no_needs_no_reason_where_the_question_asks_for_none(stage: Stag
 
 
 async def test_the_rule_for_volumes_asks_for_two_different_people(stage: Stage) -> None:
-    handle = await ask(stage, question(rule=VolumeRule()))
+    handle = await ask(stage, question(rule=ApprovalRule(approvals=2)))
     card = await stage.chat.gate("pending")
 
     first = await click(stage, "approve", card, BOB)
@@ -159,7 +159,7 @@ async def test_the_rule_for_volumes_asks_for_two_different_people(stage: Stage) 
 
 
 async def test_one_no_outweighs_an_earlier_yes(stage: Stage) -> None:
-    handle = await ask(stage, question(rule=VolumeRule()))
+    handle = await ask(stage, question(rule=ApprovalRule(approvals=2)))
     card = await stage.chat.gate("pending")
 
     await click(stage, "approve", card, BOB)
