@@ -51,6 +51,7 @@ class AuthorizationActivities:
             policy=policy,
             channel=self._configuration.clusters[request.ref.cluster].channel,
             role=self._role(request.operation),
+            approvals=self._configuration.approvals,
         )
 
     def _check_place(self, request: AuthorizeRequest) -> None:

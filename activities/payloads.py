@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.configuration import ApprovalRule, RoleName
+from domain.configuration import ApprovalRule, Approvals, RoleName
 from domain.csr import CsrState, CsrVerdict
 from domain.model import ClusterRef, ClusterSpec, Person
 from domain.nodes import NodeAnswer
@@ -46,6 +46,7 @@ class Authorization(_Payload):
     policy: PolicySnapshot
     channel: str
     role: RoleName = "operator"
+    approvals: Approvals = Approvals()
 
 
 # cluster: cluster.observe, cluster.plan, cluster.record_ca, cluster.apply, cluster.certificates, cluster.wait_running,
