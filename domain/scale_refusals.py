@@ -17,10 +17,8 @@ from domain.scale import (
     dead_lines,
     drift,
     ended,
-    is_spent,
     leaving,
     lines,
-    node_of,
     returning,
     steps,
 )
@@ -29,14 +27,13 @@ from domain.verdict import Reason, Verdict
 _SERIES = re.compile(r"v?([0-9]+)\.([0-9]+)")
 
 
-def plan_scale(facts: ScaleFacts, *, wanted: int, with_dead: bool = False, may_ask: bool = True) -> ScalePlan:
+def plan_scale(facts: ScaleFacts, *, wanted: int, with_dead: bool = False) -> ScalePlan:
     """Decide what a scale does.
 
     Args:
         facts: What is there.
         wanted: The number of nodes.
         with_dead: Dead nodes without a pod are given up.
-        may_ask: A person can be asked what becomes of a volume that is in the way; else it is a reason against.
     """
     wrong = _number(facts, wanted)
     reasons = [*wrong, *_standing(facts)]
@@ -52,7 +49,7 @@ def plan_scale(facts: ScaleFacts, *, wanted: int, with_dead: bool = False, may_a
             *_dead(facts, wanted, with_dead=with_dead),
             *_ranges(facts, wanted, with_dead=with_dead),
             *_broken(facts, wanted),
-            *_volumes(facts, wanted, may_ask=may_ask),
+            *_volumes(facts, wanted),
             *_blocked(facts),
         ]
         reasons += _room(facts, wanted)
@@ -188,22 +185,12 @@ def _broken(facts: ScaleFacts, wanted: int) -> list[Reason]:
     ]
 
 
-def _volumes(facts: ScaleFacts, wanted: int, *, may_ask: bool) -> list[Reason]:
-    reasons = [
+def _volumes(facts: ScaleFacts, wanted: int) -> list[Reason]:
+    return [
         _reason("scale.volume-not-ours", "volumes", f"{volume.name} without our labels", "ours, or none")
         for volume in facts.volumes
         if not volume.is_ours and facts.replicas <= volume.ordinal < wanted
     ]
-    if may_ask:
-        return reasons
-    for step in steps(facts, wanted=wanted):
-        if step.kind != "wipe" or step.volume is None or not step.volume.is_ours:
-            continue
-        node = node_of(step.volume, facts.nodes)
-        whose = f"of {node.name()}, which is decommissioned" if node else "of a node that nobody knows"
-        can = "it can only be wiped" if is_spent(step.volume, facts.nodes) else "use it again or wipe it"
-        reasons.append(_reason("scale.leftover-volume", "volumes", f"{step.volume.name} {whose}", "none", can))
-    return reasons
 
 
 def _room(facts: ScaleFacts, wanted: int) -> list[Reason]:

@@ -11,30 +11,31 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.cluster import ClusterActivities
     from activities.payloads import ClusterRequest
-    from activities.scale_payloads import DeleteVolumeRequest, GoneRequest, Observed, ObserveRequest, ResizeRequest
+    from activities.scale_payloads import GoneRequest, Observed, ObserveRequest, ResizeRequest
     from activities.scaling import ScalingActivities
     from domain.errors import BrokenError, OpsError, RefusedError
     from domain.model import ClusterSpec, NodeRef
-    from domain.scale import ScaleFacts, ScalePlan, ScaleStep, Volume, is_toward, leaving, steps
+    from domain.scale import ScaleFacts, ScalePlan, ScaleStep, is_toward, leaving, steps
     from domain.scale_refusals import plan_scale
     from operations.messages import Step
     from operations.scale import ScaleResult, ScaleStart
     from workflows.base import StoppedByPersonError
-    from workflows.departure import DepartureWorkflow
     from workflows.retries import APPLY, GONE, HEALTH, HEALTH_LOOK, HEALTHY_WITHIN, OBSERVE, RUNNING
     from workflows.scale_card import card_steps
     from workflows.target import RetargetedError
+    from workflows.volumes import VolumesWorkflow
 
 
 @workflow.defn(name="Scale")
-class ScaleWorkflow(DepartureWorkflow[ScaleResult]):
+class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
     """Scale a cluster.
 
     1. Preflight: number, nodes, ranges, room, volumes, unfinished upgrade, a decommission on trial; then the plan.
     2. Up, one node at a time: a pod more, its certificate decided by a person, joined, all ranges replicated.
     3. Down: the nodes of the highest ordinals are decommissioned in one command, their replicas move away, they are
        drained, and `decommissioned` is seen in the membership. Only then their pods are removed.
-    4. Volumes left over: kept.
+    4. Volumes: each that is left over is kept, unless people decide to delete it; one that is in the way of a new node
+       is wiped or used again, as they decide.
 
     After every step it looks again and plans anew, so that another number (`retarget`), or somebody with kubectl,
     changes what comes next. On cancel or failure nodes that are on their way out are taken back; one that is
@@ -54,11 +55,8 @@ class ScaleWorkflow(DepartureWorkflow[ScaleResult]):
         self._names: dict[str, str] = {}
         self._expected = self._before = 0
         self._is_first = True
-        self._reused: list[str] = []
         self._added: list[str] = []
         self._removed: set[int] = set()
-        self._kept: list[str] = []
-        self._deleted: list[str] = []
 
     @workflow.run
     async def run(self, start: ScaleStart) -> ScaleResult:
@@ -110,14 +108,14 @@ class ScaleWorkflow(DepartureWorkflow[ScaleResult]):
         return self._request.decommission_dead
 
     def _plan(self, facts: ScaleFacts) -> ScalePlan:
-        return plan_scale(facts, wanted=self._target, with_dead=self._with_dead, may_ask=False)
+        return plan_scale(facts, wanted=self._target, with_dead=self._with_dead)
 
     async def _until_done(self, facts: ScaleFacts) -> None:
         """Do the first step of the plan, look again, plan again, until there is nothing left to do."""
         while True:
             self._facts = facts
             self._notice(facts)
-            left = steps(facts, wanted=self._target, with_dead=self._with_dead, reused=self._reused)
+            left = steps(facts, wanted=self._target, with_dead=self._with_dead, reused=sorted(self._reused))
             self._show_plan(left, facts)
             try:
                 self._check_cancelled()
@@ -199,31 +197,16 @@ class ScaleWorkflow(DepartureWorkflow[ScaleResult]):
             self._detail(self._names["shrink"], f"{step.to} pods left")
 
     async def _clear(self, step: ScaleStep, facts: ScaleFacts) -> None:
-        """A volume is in the way of a new node."""
         assert step.volume is not None
-        raise RefusedError(
-            "scale.leftover-volume",
-            f"{step.volume.name}: found a volume whose node was decommissioned or is not known, expected none.",
-            hint="Delete it, then the same /crdb scale goes on.",
-        )
+        name = self._names[f"volume-{step.to}"]
+        with self._step(name):
+            await self._in_the_way(step.volume, facts, step=name)
 
     async def _volumes(self, facts: ScaleFacts) -> None:
-        """Say which volumes are left over."""
         found = [volume for volume in facts.volumes if volume.ordinal in self._removed]
-        if not found:
-            return
-        with self._step(self._names["volumes"]):
-            self._kept = [volume.name for volume in found]
-            self._detail(self._names["volumes"], f"kept: {', '.join(self._kept)}")
-
-    async def _delete(self, volume: Volume, *, is_unknown: bool = False) -> None:
-        await workflow.execute_activity_method(
-            ScalingActivities.delete_volume,
-            DeleteVolumeRequest(ref=self._ref, volume=volume, is_unknown=is_unknown),
-            summary=f"delete volume {volume.name}, as decided",
-            **APPLY,
-        )
-        self._deleted.append(volume.name)
+        if found:
+            with self._step(self._names["volumes"]):
+                await self._left_over(found, facts, step=self._names["volumes"])
 
     # --- what the steps use ---
 
@@ -327,8 +310,8 @@ class ScaleWorkflow(DepartureWorkflow[ScaleResult]):
             before=self._before or (self._facts.replicas if self._facts else self._target),
             added=tuple(self._added),
             decommissioned=tuple(sorted(self._departed)),
-            volumes_kept=tuple(self._kept),
-            volumes_deleted=tuple(self._deleted),
+            volumes_kept=tuple(sorted(self._kept)),
+            volumes_deleted=tuple(sorted(self._deleted)),
             certificates=tuple(sorted(self._issued)),
             decided_by=tuple(sorted(self._decided_by)),
             plan=plan.lines,

@@ -47,6 +47,7 @@ class TargetWorkflow(CertifiedWorkflow[Done]):
         if not any(claims.person.is_same_as(other) for other in (self._status.requester, *self._also_asked)):
             self._also_asked.append(claims.person)
             workflow.upsert_memo({"also_asked": [person.model_dump(mode="json") for person in self._also_asked]})
+        self._hear_of_target()
         return DecisionReceipt(sentence=f"Going to {claims.nodes} nodes instead of {before}.")
 
     @retarget.validator
@@ -68,6 +69,9 @@ class TargetWorkflow(CertifiedWorkflow[Done]):
         reasons = number_reasons(self._facts, wanted)
         if reasons:
             raise refusal(RefusedError(reasons[0].code, f"Refused: {reasons[0].sentence()}."))
+
+    def _hear_of_target(self) -> None:
+        """End what waits for the old number beside the story's own waits."""
 
     def _is_interrupted(self) -> bool:
         return super()._is_interrupted() or self._wished is not None

@@ -39,6 +39,7 @@ from gateway.connect import connect
 from gateway.settings import TemporalSettings
 from operations.certify import CertifyResult, CertifyStart, CertifyStatus
 from operations.deploy import DeployRequest, DeployResult, DeployStart
+from operations.gate import GateStatus
 from operations.messages import DecisionReceipt, OperationStatus, StepState, Verb
 from operations.queues import CHAT_QUEUE, CLUSTER, OPERATION, certify_id, change_id, ops_queue, signer_queue
 from operations.scale import ScaleRequest, ScaleResult, ScaleStart
@@ -158,6 +159,29 @@ class Stage:
                     done.add(card.approval_id)
                     await self.click("approve", card, person)
             await asyncio.sleep(0.01)
+
+    def answer_all(self, verb: Verb, *people: Person) -> None:
+        """Let people answer every question of a change as it is shown."""
+        self.tasks.append(asyncio.create_task(self._answer_all(verb, people)))
+
+    async def _answer_all(self, verb: Verb, people: tuple[Person, ...]) -> None:
+        done: set[str] = set()
+        while True:
+            for card in self.chat.gates("pending"):
+                if card.approval_id not in done:
+                    done.add(card.approval_id)
+                    for person in people:
+                        await self.answer(verb, card, person)
+            await asyncio.sleep(0.01)
+
+    async def answer(self, verb: Verb, card: GateStatus, person: Person, *, reason: str = "") -> DecisionReceipt:
+        """Click a button of a question."""
+        fields = {"run_id": card.run_id, "approval_id": card.approval_id, "fingerprint": card.fingerprint}
+        decision = self.pen.decision(verb, person, workflow_id=card.workflow_id, reason=reason, **fields)
+        update_id = f"{verb}:{card.approval_id}:{person.id}"
+        return await self.gateway.decide(
+            verb, workflow_id=card.workflow_id, run_id=card.run_id, decision=decision, update_id=update_id
+        )
 
     async def approve_without_cards(self, person: Person = BOB) -> None:
         """Approve every request by what Temporal itself knows, as the text command does while chat is down."""
