@@ -7,6 +7,7 @@ cluster. Fakes stand in `tests/fakes`, fixtures of one folder in its own conftes
 from __future__ import annotations
 
 import os
+import sys
 import sysconfig
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,6 +15,11 @@ from pathlib import Path
 import pytest
 
 from gateway.ending import end
+
+#: Many tests start processes, and the workflow sandbox imports workflows anew for each run: compiled once, kept in
+#: __pycache__, these start in half the time, whatever the environment says of bytecode.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
