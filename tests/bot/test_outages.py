@@ -19,9 +19,10 @@ from devtools.console.faults import Fault
 from devtools.console.recorder import Record
 from gateway.connect import connect
 from gateway.settings import TemporalSettings
+from tests.bot.forked import Forked, forked_bot
 from tests.bot.harness import APP_TOKEN, SECRET, TOKEN, eventually
 from tests.bot.showing import FollowingWorkflow
-from tests.bot.test_process import ROOT, bot, console_for, environment, event
+from tests.bot.test_process import ROOT, console_for, environment, event
 
 Begin = Callable[[], Awaitable[WorkflowHandle[FollowingWorkflow, list[str]]]]
 
@@ -47,7 +48,7 @@ def settings(folder: Path, temporal: str, api_url: str, transport: str) -> dict[
     )
 
 
-async def ready(process: asyncio.subprocess.Process, console: Console) -> None:
+async def ready(process: Forked, console: Console) -> None:
     port = (await event(process, "bot listens"))["port"]
     console.bot_url = f"http://127.0.0.1:{port}/slack/events"
     async with aiohttp.ClientSession() as session:
@@ -79,7 +80,7 @@ async def test_a_bot_killed_amid_a_post_and_started_again_posts_nothing_twice(
     async with console_for("socket") as console:
         env = settings(tmp_path, temporal_address, console.api_url, "socket")
         console.faults.add(Fault("chat.postMessage", "slow", seconds=3))
-        async with bot(env) as first:
+        async with forked_bot(env) as first:
             await ready(first, console)
             handle = await begin()
 
@@ -91,7 +92,7 @@ async def test_a_bot_killed_amid_a_post_and_started_again_posts_nothing_twice(
             await first.wait()
         await handle.signal(FollowingWorkflow.step)
 
-        async with bot(env) as second:
+        async with forked_bot(env) as second:
             await ready(second, console)
             await handle.signal(FollowingWorkflow.end)
             await handle.result()
@@ -105,7 +106,7 @@ async def test_a_bot_killed_between_two_states_shows_the_last_one(
 ) -> None:
     async with console_for("http") as console:
         env = settings(tmp_path, temporal_address, console.api_url, "http")
-        async with bot(env) as first:
+        async with forked_bot(env) as first:
             await ready(first, console)
             handle = await begin()
 
@@ -119,7 +120,7 @@ async def test_a_bot_killed_between_two_states_shows_the_last_one(
             await handle.signal(FollowingWorkflow.step)
         await handle.signal(FollowingWorkflow.end)
 
-        async with bot(env) as second:
+        async with forked_bot(env) as second:
             await ready(second, console)
             await handle.result()
 
@@ -138,7 +139,7 @@ async def test_while_slack_is_away_states_pass_and_the_last_is_shown_once(
     tmp_path: Path, temporal_address: str, begin: Begin, kind: str, seconds: int
 ) -> None:
     async with console_for("http") as console:
-        async with bot(settings(tmp_path, temporal_address, console.api_url, "http")) as process:
+        async with forked_bot(settings(tmp_path, temporal_address, console.api_url, "http")) as process:
             await ready(process, console)
             handle = await begin()
 
@@ -170,7 +171,7 @@ async def test_a_bot_with_a_socket_finds_a_slack_that_was_killed_and_started_aga
         slack(0, session) as (url, console),
     ):
         env = settings(tmp_path, temporal_address, f"{url}/api/", "socket")
-        async with bot(env) as process:
+        async with forked_bot(env) as process:
             await event(process, "socket opened")
             assert await helped(session, url)
             console.kill()
@@ -214,7 +215,7 @@ async def test_a_bot_that_is_told_to_stop_answers_what_it_was_asked_first(
         console_for("socket") as console,
         aiohttp.ClientSession() as session,
     ):
-        async with bot(settings(tmp_path, temporal_address, console.api_url, "socket")) as process:
+        async with forked_bot(settings(tmp_path, temporal_address, console.api_url, "socket")) as process:
             await event(process, "socket opened")
             body = {"persona": "vic", "channel": "C0OPS", "text": "/crdb status"}
             async with session.post(f"{console.url}/_page/command", json=body) as answer:

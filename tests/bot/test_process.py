@@ -20,6 +20,7 @@ from devtools.console.manifest import DEFAULT_PATH, SOCKET_PATH
 from gateway.connect import connect
 from gateway.settings import TemporalSettings
 from tests.bot import given
+from tests.bot.forked import Forked, forked_bot
 from tests.bot.harness import APP_TOKEN, SECRET, TOKEN, eventually
 from tests.bot.showing import ShowingWorkflow
 
@@ -63,7 +64,7 @@ async def bot(env: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
         await process.wait()
 
 
-async def event(process: asyncio.subprocess.Process, name: str) -> dict[str, object]:
+async def event(process: asyncio.subprocess.Process | Forked, name: str) -> dict[str, object]:
     assert process.stderr is not None
     seen = []
     while line := await process.stderr.readline():
@@ -134,8 +135,7 @@ async def test_the_process_answers_commands_serves_chat_and_stops_in_order(
 async def test_settings_that_cannot_be_right_end_with_two_and_a_sentence(
     tmp_path: Path, change: dict[str, str], words: str
 ) -> None:
-    async with bot(environment(tmp_path, **change)) as process:
-        assert process.stderr is not None
+    async with forked_bot(environment(tmp_path, **change)) as process:
         said = (await process.stderr.read()).decode()
 
         assert await process.wait() == 2
