@@ -151,7 +151,7 @@ class Server:
             await self._round()
 
     async def _round(self) -> None:
-        await self._gossip.round(draining=self._life.phase == DRAINING)
+        await self._gossip.round(draining=self._life.phase in (DRAINING, REMOVED))
         self._ledger.wake()
 
     async def _find_cluster(self) -> None:
