@@ -94,10 +94,11 @@ class Gossip:
 
     def told(self, fault: str, *, default: Any) -> Any:
         """A fault of the whole cluster, from the live node of the lowest id whose file names it."""
-        now = time.time()
-        for node, record in sorted(self.view.descriptors.items()):
-            if fault in record.get("faults", {}) and self.view.is_live(node, now=now):
-                return record["faults"][fault]
+        now, me = time.time(), self._store.node_id
+        told = {node: record.get("faults", {}) for node, record in self.view.descriptors.items()} | {me: self.faults()}
+        for node, faults in sorted(told.items()):
+            if fault in faults and (node == me or self.view.is_live(node, now=now)):
+                return faults[fault]
         return default
 
     def beat(self, *, draining: bool) -> None:

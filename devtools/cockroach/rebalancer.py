@@ -38,7 +38,7 @@ class Rebalancer:
             await asyncio.sleep(_TICK_SECONDS)
             was, at = at, time.monotonic()
             rate = float(self._gossip.told("moves_per_second", default=MOVES_PER_SECOND))
-            owed = min(owed + rate * (at - was), max(1.0, rate))  # an idle cluster saves nothing up
+            owed = min(owed + rate * (at - was), max(1.0, rate * 2 * _TICK_SECONDS))  # an idle cluster saves nothing up
             if not self._ledger.replication.is_writer:
                 continue
             nodes = self.nodes()
