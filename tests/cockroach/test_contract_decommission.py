@@ -89,7 +89,7 @@ def test_without_checks_it_never_ends_there_and_can_be_taken_back(trio: Sequence
     again = trio[0].ask(*leave, client=client)
     shown = row_of(trio[2], client=client, asked=trio[1])
     readiness = trio[2].readiness()
-    back = trio[0].ask("node", "recommission", number, "--format=csv", client=client)
+    back = trio[2].ask("node", "recommission", "--self", "--format=csv", client=client)
 
     ((row,),) = tables(first)
     assert (first.code, list(row)) == (0, COLUMNS)
