@@ -16,6 +16,7 @@ from devtools.bench import answers, clicks, deploys, waiting
 from devtools.bench.quiet import quiet
 from devtools.demo import state_folder
 from devtools.machine import why_no_cluster
+from devtools.page import until
 from devtools.scenarios.driver import CSRS, Driver
 from devtools.stack import Stack
 from gateway.ending import end
@@ -95,8 +96,11 @@ async def _resumed(driver: Driver) -> float:
     driver.stack.ops.start()
     await driver.stack.ops.wait_ready()
     begun = time.monotonic()
-    while (await run.describe()).typed_search_attributes.get(_STATE) == "pending":
-        await asyncio.sleep(0.02)
+
+    async def taken() -> bool:
+        return (await run.describe()).typed_search_attributes.get(_STATE) != "pending"
+
+    await until(taken, "the click that was made meanwhile is recorded")
     resumed = time.monotonic() - begun
     await click
     await driver.until_state(card, "issued")
