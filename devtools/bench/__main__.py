@@ -100,7 +100,7 @@ async def _resumed(driver: Driver) -> float:
     async def taken() -> bool:
         return (await run.describe()).typed_search_attributes.get(_STATE) != "pending"
 
-    await until(taken, "the click that was made meanwhile is recorded")
+    await until(taken, "the click that was made meanwhile is recorded", seconds=30)
     resumed = time.monotonic() - begun
     await click
     await driver.until_state(card, "issued")
