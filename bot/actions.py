@@ -19,6 +19,7 @@ from bot.cards.blocks import Json
 from bot.cards.details import deny_view, details_view, loading_view, sorry_view
 from bot.cards.evidence import card_message, whose_of
 from bot.cards.failure import failure_message, plain_message, sentence
+from bot.cards.gate import gate_deny_view, gate_message
 from bot.cards.operation import operation_message
 from bot.clicks import Click
 from bot.decisions import Decisions
@@ -27,7 +28,9 @@ from bot.people import People
 from bot.ports import GatewayPort
 from bot.slack_errors import translated
 from domain.errors import OpsError
+from operations.certify import CertifyStatus
 from operations.chat import MessageRef
+from operations.gate import GateStatus
 from operations.messages import DecisionReceipt
 from tokens.make import LIFETIME
 
@@ -68,11 +71,15 @@ class Actions:
 
     async def approve(self, asker: Asker, click: Click) -> None:
         """Approve what the card asks."""
-        await self._decided(asker, click, self._certify("approve", asker, click), doing="approve")
+        await self._decided(asker, click, self._answer("approve", asker, click), doing="approve")
 
     async def deny(self, asker: Asker, click: Click, reason: str) -> None:
         """Deny what the card asks."""
-        await self._decided(asker, click, self._certify("deny", asker, click, reason), doing="deny")
+        await self._decided(asker, click, self._answer("deny", asker, click, reason), doing="deny")
+
+    async def deny_now(self, asker: Asker, click: Click) -> None:
+        """Say no to a question that asks for no reason."""
+        await self.deny(asker, click, "")
 
     async def ask_again(self, asker: Asker, click: Click) -> None:
         """Ask again, on a card or for a change."""
@@ -105,9 +112,15 @@ class Actions:
             await self._refused(asker, click, error, doing="deny")
             await self.redraw(click)
             return
-        whose = whose_of(status) if status else "this request"
-        fingerprint = status.verdict.fingerprint if status and status.verdict else ""
-        view = deny_view(whose=f"Certificate for {whose}", fingerprint=fingerprint, private=click.private())
+        view: Json
+        if click.value.is_gate:
+            question = status.question if isinstance(status, GateStatus) else None
+            view = gate_deny_view(question, private=click.private())
+        else:
+            card = status if isinstance(status, CertifyStatus) else None
+            whose = whose_of(card) if card else "this request"
+            fingerprint = card.verdict.fingerprint if card and card.verdict else ""
+            view = deny_view(whose=f"Certificate for {whose}", fingerprint=fingerprint, private=click.private())
         with translated("opening a dialog"):
             await self._client.views_open(trigger_id=trigger, view=view)
 
@@ -148,6 +161,11 @@ class Actions:
             if value.is_certify:
                 card = await self._gateway.certify_status(value.workflow_id, run_id=value.run_id)
                 message, sequence, state = card_message(card, url=url), card.sequence, str(card.state)
+            elif value.is_gate:
+                gate = await self._gateway.gate_status(
+                    value.workflow_id, run_id=value.run_id, approval_id=value.approval_id
+                )
+                message, sequence, state = gate_message(gate, url=url), gate.sequence, str(gate.state)
             else:
                 change = await self._gateway.operation_status(value.workflow_id, run_id=value.run_id)
                 message, sequence, state = operation_message(change, url=url), change.sequence, str(change.state)
@@ -155,9 +173,9 @@ class Actions:
         except OpsError as error:
             _log.info("message not redrawn", extra={"error_code": error.code, "workflow_id": value.workflow_id})
 
-    async def _certify(self, verb: str, asker: Asker, click: Click, reason: str = "") -> DecisionReceipt:
+    async def _answer(self, verb: str, asker: Asker, click: Click, reason: str = "") -> DecisionReceipt:
         identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=True)
-        return await self._decisions.certify("approve" if verb == "approve" else "deny", click, identity, reason=reason)
+        return await self._decisions.decide("approve" if verb == "approve" else "deny", click, identity, reason=reason)
 
     async def _decided(self, asker: Asker, click: Click, work: Awaitable[DecisionReceipt], *, doing: str) -> None:
         """Wait for a decision, say what came of it where that is news, and redraw the message."""
