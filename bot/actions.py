@@ -71,11 +71,11 @@ class Actions:
 
     async def approve(self, asker: Asker, click: Click) -> None:
         """Approve what the card asks."""
-        await self._decided(asker, click, self._answer("approve", asker, click), doing="approve")
+        await self._decided(asker, click, self._certify("approve", asker, click), doing="approve")
 
     async def deny(self, asker: Asker, click: Click, reason: str) -> None:
         """Deny what the card asks."""
-        await self._decided(asker, click, self._answer("deny", asker, click, reason), doing="deny")
+        await self._decided(asker, click, self._certify("deny", asker, click, reason), doing="deny")
 
     async def deny_now(self, asker: Asker, click: Click) -> None:
         """Say no to a question that asks for no reason."""
@@ -173,9 +173,9 @@ class Actions:
         except OpsError as error:
             _log.info("message not redrawn", extra={"error_code": error.code, "workflow_id": value.workflow_id})
 
-    async def _answer(self, verb: str, asker: Asker, click: Click, reason: str = "") -> DecisionReceipt:
+    async def _certify(self, verb: str, asker: Asker, click: Click, reason: str = "") -> DecisionReceipt:
         identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=True)
-        return await self._decisions.decide("approve" if verb == "approve" else "deny", click, identity, reason=reason)
+        return await self._decisions.certify("approve" if verb == "approve" else "deny", click, identity, reason=reason)
 
     async def _decided(self, asker: Asker, click: Click, work: Awaitable[DecisionReceipt], *, doing: str) -> None:
         """Wait for a decision, say what came of it where that is news, and redraw the message."""

@@ -57,18 +57,27 @@ class Decisions:
         self._policy = PolicySnapshot.of(configuration)
         self._clock = clock
 
-    async def status(self, click: Click) -> CertifyStatus | GateStatus | None:
-        """Return what a card's workflow says, when it says it quickly."""
+    async def status(self, click: Click) -> CertifyStatus | None:
+        """Return what a certificate's workflow says, when it says it quickly."""
+        try:
+            async with asyncio.timeout(_QUERY_SECONDS):
+                return await self._gateway.certify_status(click.value.workflow_id, run_id=click.value.run_id)
+        except (TimeoutError, OpsError):
+            return None
+
+    async def gate(self, click: Click) -> GateStatus | None:
+        """Return what a change says of its question, when it says it quickly."""
         value = click.value
         try:
             async with asyncio.timeout(_QUERY_SECONDS):
-                if value.is_gate:
-                    return await self._gateway.gate_status(
-                        value.workflow_id, run_id=value.run_id, approval_id=value.approval_id
-                    )
-                return await self._gateway.certify_status(value.workflow_id, run_id=value.run_id)
+                return await self._gateway.gate_status(
+                    value.workflow_id, run_id=value.run_id, approval_id=value.approval_id
+                )
         except (TimeoutError, OpsError):
             return None
+
+    async def _asked(self, click: Click) -> CertifyStatus | GateStatus | None:
+        return await (self.gate(click) if click.value.is_gate else self.status(click))
 
     async def may_open(self, click: Click, identity: Identity) -> CertifyStatus | GateStatus | None:
         """Check that a person may deny what a card asks, before the modal asks why.
@@ -77,18 +86,18 @@ class Decisions:
             RefusedError: No, and why.
             TransientError: It cannot be known right now.
         """
-        target, status = await asyncio.gather(self._target(click), self.status(click))
+        target, status = await asyncio.gather(self._target(click), self._asked(click))
         self._require_same(click, target, status)
         self._require_right(identity, status, is_approval=False)
         return status
 
-    async def decide(self, verb: Verb, click: Click, identity: Identity, *, reason: str = "") -> DecisionReceipt:
-        """Approve or deny what a card asks.
+    async def certify(self, verb: Verb, click: Click, identity: Identity, *, reason: str = "") -> DecisionReceipt:
+        """Approve or deny what a card asks: a certificate's or a change's.
 
         Raises:
             OpsError: Refused, closed, not recorded in time, or Temporal cannot be reached.
         """
-        target, status = await asyncio.gather(self._target(click), self.status(click))
+        target, status = await asyncio.gather(self._target(click), self._asked(click))
         self._require_same(click, target, status)
         verdict = status.verdict if isinstance(status, CertifyStatus) else None
         if verb == APPROVE and verdict is not None and not verdict.is_approvable:

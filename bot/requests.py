@@ -188,9 +188,9 @@ class Requests:
         target = await self._gateway.find_approval(request.id)
         value = ButtonValue(workflow_id=target.workflow_id, run_id=target.run_id, approval_id=target.approval_id)
         if isinstance(request, DenyRequest):
-            receipt = await self._decisions.decide("deny", Click(value=value), identity, reason=request.reason)
+            receipt = await self._decisions.certify("deny", Click(value=value), identity, reason=request.reason)
         else:
-            receipt = await self._decisions.decide("approve", Click(value=value), identity)
+            receipt = await self._decisions.certify("approve", Click(value=value), identity)
         return plain_message(receipt.sentence or "Recorded.")
 
     async def _cancel(self, command: Command, identity: Identity) -> Message:
