@@ -200,7 +200,7 @@ class OperationsClient:
         """
         try:
             found = await self._handle(workflow_id, run_id).describe(rpc_timeout=_CALL)
-            return target_of(found, approval_id=approval_id)
+            return target_of(found, await found.memo(), approval_id=approval_id)
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 raise _closed() from error
@@ -244,9 +244,10 @@ class OperationsClient:
     async def _targets(self, query: str, limit: int) -> tuple[ApprovalTarget, ...]:
         try:
             found = [e async for e in self._client.list_workflows(query, limit=limit, rpc_timeout=_CALL)]
+            asked = [targets_of(e, await e.memo()) for e in sorted(found, key=lambda e: e.start_time)]
         except RPCError as error:
             raise unreachable(error) from error
-        return tuple(target for e in sorted(found, key=lambda e: e.start_time) for target in targets_of(e))
+        return tuple(target for targets in asked for target in targets)
 
     async def decide(
         self, update: str, *, workflow_id: str, run_id: str, decision: Decision, update_id: str

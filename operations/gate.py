@@ -18,6 +18,8 @@ from operations.certify import DecisionRecord
 
 #: The query by which a change answers how all its questions stand.
 GATES = "gates"
+#: The memo by which a change says what it asks, by approval id: readable without a worker.
+ASKED = "asked"
 
 GateState = Literal["pending", "approved", "denied", "expired", "withdrawn"]
 GateOutcome = Literal["approved", "denied", "expired", "withdrawn"]

@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.model import ClusterRef, Person
     from operations.certify import DecisionRecord
     from operations.chat import SHOW_GATE, MessageRef, ShowGate
-    from operations.gate import GATES, Decided, Gates, GateState, GateStatus, Question
+    from operations.gate import ASKED, GATES, Decided, Gates, GateState, GateStatus, Question
     from operations.messages import APPROVE, DENY, Decision, DecisionReceipt
     from operations.queues import STATE
     from workflows import rounds
@@ -263,7 +263,8 @@ class GatedWorkflow(OperationWorkflow[Done]):
         workflow.set_current_details(self._as_log())
 
     def _publish(self) -> None:
-        asked = [(g.status.approval_id, g.status.fingerprint) for g in self._gates.values() if g.is_pending]
+        pending = [gate.status for gate in self._gates.values() if gate.is_pending]
+        asked = [(status.approval_id, status.fingerprint) for status in pending]
         said = [record for gate in self._gates.values() for record in rounds.approvals(gate.status.decisions)]
         approvers = list(dict.fromkeys(record.person.id for record in said))
         state = "pending" if asked else "running"
@@ -273,6 +274,7 @@ class GatedWorkflow(OperationWorkflow[Done]):
         self._published = published
         updates = rounds.asked_for(asked, approvers=approvers)
         workflow.upsert_search_attributes(updates if self._is_over else [_STATE.value_set(state), *updates])
+        workflow.upsert_memo({ASKED: {status.approval_id: status.question.headline for status in pending}})
 
     def _say_waiting(self, gate: _Gate) -> None:
         waiting = [other for other in self._gates.values() if other.step == gate.step and other.is_pending]

@@ -287,6 +287,7 @@ async def test_a_change_that_asks_several_questions_is_found_by_each(server: Ser
         fingerprint,
     )
     assert target == found
+    assert found.question == f"Really {name}?"
     assert other.approval_id == pairs[0][0]
 
 

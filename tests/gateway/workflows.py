@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from operations.base import LookStart
     from operations.certify import CertifyStart, CertifyStatus
     from operations.deploy import DeployStart
-    from operations.gate import Gates
+    from operations.gate import ASKED, Gates
     from operations.messages import Decision, DecisionReceipt, OperationStatus
     from operations.queues import APPROVAL, FINGERPRINT, STATE
     from operations.status import StatusResult
@@ -56,6 +56,7 @@ class DeployWorkflow:
     @workflow.signal
     def ask(self, pairs: list[tuple[str, str]]) -> None:
         show("pending" if pairs else "running", pairs)
+        workflow.upsert_memo({ASKED: {name: f"Really {name}?" for name, _ in pairs}})
 
     @workflow.query(name="gates")
     def gates(self) -> Gates:
