@@ -40,7 +40,9 @@ POLL_SECONDS = 5.0
 _PREFIX = f"{CLAIM}-{STATEFULSET}-"
 _VERSION = "SHOW CLUSTER SETTING version"
 _PRESERVE = "SHOW CLUSTER SETTING cluster.preserve_downgrade_option"
+#: All zones where the database can list them, else the default one.
 _ZONES = "SHOW ALL ZONE CONFIGURATIONS"
+_DEFAULT_ZONE = "SHOW ZONE CONFIGURATION FROM RANGE default"
 #: SQLSTATE of a statement that a database does not know.
 _NO_STATEMENT = "42601"
 _GONE_PAUSE = timedelta(seconds=2)
@@ -247,6 +249,7 @@ class ScalingActivities:
             return said
         node = NodeRef(ordinal=min(one.ordinal or 0 for one in live))
         version, preserved, zones = [await self._query(ref, spec, node, s) for s in (_VERSION, _PRESERVE, _ZONES)]
+        zones = zones or await self._query(ref, spec, node, _DEFAULT_ZONE)
         return said | {
             "version": _only(version),
             "preserved": _only(preserved),

@@ -90,6 +90,17 @@ async def test_a_database_that_does_not_know_the_statement_leaves_the_copies_unk
     assert (facts.replication_factor, facts.fewest) == (None, 3)
 
 
+async def test_a_database_that_lists_no_zones_is_asked_for_the_default_one(
+    world: World, activities: ScalingActivities
+) -> None:
+    world.nodes.knows_all_zones = False
+    world.nodes.zones = ({"target": "RANGE default", "raw_config_sql": "USING\n\tnum_replicas = 5,\n"},)
+
+    facts = (await run(activities.observe, ObserveRequest(ref=world.ref, has_settings=True))).facts
+
+    assert (facts.replication_factor, facts.fewest) == (5, 5)
+
+
 async def test_without_a_cluster_there_is_nothing_to_tell(activities: ScalingActivities) -> None:
     fresh = World()
     activities = ScalingActivities(fresh.kubernetes, fresh.nodes, fresh.configuration)

@@ -25,6 +25,7 @@ class FakeNodes:
         self.commands: list[str] = []
         self.blocked: tuple[str, ...] = ()
         self.zones: tuple[dict[str, str], ...] = ({"target": "RANGE default", "raw_config_sql": "num_replicas = 3"},)
+        self.knows_all_zones = True
         self.preserved = ""
         self.drains_left = 0
         #: Replicas that move at every round of the command.
@@ -95,8 +96,9 @@ class FakeNodes:
             "SHOW CLUSTER SETTING version": "25.2",
             "SHOW CLUSTER SETTING cluster.preserve_downgrade_option": self.preserved,
         }
-        if statement == "SHOW ALL ZONE CONFIGURATIONS":
-            if not self.zones:
+        if statement in ("SHOW ALL ZONE CONFIGURATIONS", "SHOW ZONE CONFIGURATION FROM RANGE default"):
+            is_all = statement.startswith("SHOW ALL")
+            if not self.zones or (is_all and not self.knows_all_zones):
                 raise TransientError("nodes.no-answer", "sql: ERROR: at or near SHOW: syntax error SQLSTATE: 42601")
             return self.zones
         return ({"value": answers[statement]},)
