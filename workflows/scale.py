@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
@@ -238,10 +237,9 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
             said = ", ".join(seen.waits)
             self._detail(name, f"waits: {said}")
             if workflow.now() - begun >= HEALTHY_WITHIN:
-                minutes = HEALTHY_WITHIN // timedelta(seconds=60)
                 raise BrokenError(
                     "scale.not-healthy",
-                    f"Within {minutes} min the cluster was not well: found {said}.",
+                    f"Within {HEALTHY_WITHIN.total_seconds() / 60:.0f} min the cluster was not well: found {said}.",
                     hint="Mend what is named, then the same /crdb scale goes on.",
                 )
 
