@@ -39,6 +39,7 @@ class Chat:
     def __init__(self) -> None:
         self.messages: dict[str, Shown] = {}
         self.said: dict[str, Say] = {}
+        self.repeated: list[str] = []
         self.calls: list[str] = []
         self.fails: dict[str, int] = {}
         self.is_down = False
@@ -86,7 +87,8 @@ class Chat:
             ts = f"{len(self.messages) + 1}.000"
             behind = payload.behind_workflow_id if isinstance(payload, ShowCard) else ""
             self.messages[ts] = Shown(payload.channel, ts, origin, status, behind, [status.state])
-            return MessageRef(channel=payload.channel, ts=ts)
+            roots = [m.ts for m in self.messages.values() if behind and m.origin[0] == behind]
+            return MessageRef(channel=payload.channel, ts=ts, thread_ts=roots[-1] if roots else "")
         shown = self.messages[ref.ts]
         if status.sequence <= shown.status.sequence:
             return ref if payload.message is None else MessageRef(channel=ref.channel, ts="")
@@ -117,7 +119,9 @@ class Bot:
 
     @activity.defn(name=SAY)
     async def say(self, payload: Say) -> MessageRef:
-        def effect(chat: Chat, _again: bool) -> MessageRef:
+        def effect(chat: Chat, again: bool) -> MessageRef:
+            if payload.key in chat.said and not again:
+                chat.repeated.append(payload.key)
             chat.said.setdefault(payload.key, payload)
             return MessageRef(channel=payload.channel, ts="9.000")
 
