@@ -130,7 +130,7 @@ class CardWorkflow:
             raise refusal(RefusedError("certify.not-expired", "This card has not expired: there is nothing to ask."))
         if claims_of(decision).approval_id != self._status.approval_id:
             raise refusal(
-                RefusedError("decision.changed", "This card was followed by another.", hint="See the new card.")
+                RefusedError("decision.changed", "This card is old: a newer one took its place.", hint="See the newer.")
             )
         reading = self._reading
         person = claims_of(decision).person
@@ -151,11 +151,9 @@ class CardWorkflow:
         if status.state != "pending":
             raise refusal(RefusedError("decision.not-yet", "This request is still being read."))
         if (claims.approval_id, claims.fingerprint) != (status.approval_id, self._fingerprint()):
-            raise refusal(
-                RefusedError(
-                    "decision.changed", "The request changed since this card was made.", hint="See the new card."
-                )
-            )
+            is_same = claims.fingerprint == self._fingerprint()
+            said = "a newer one took its place" if is_same else "the request changed since it was made"
+            raise refusal(RefusedError("decision.changed", f"This card is old: {said}.", hint="See the newer card."))
 
     def _require_person(self, decision: Decision, *, is_approval: bool) -> None:
         reading = self._reading
@@ -267,8 +265,9 @@ class CardWorkflow:
         now, rule = workflow.now(), self._reading.rule
         expires_at = now + timedelta(minutes=rule.expires_minutes)
         self._update(shown_at=now, expires_at=expires_at)
-        if self._status.state == "pending":
-            self._reminders.begin(rule, shown_at=now, until=expires_at)
+        self._reminders.begin(rule, shown_at=now, until=expires_at)
+        if self._status.state != "pending":
+            self._reminders.pause()
         self._painter.paint()
 
     def _reminder(self, reminder: Reminder) -> Say:

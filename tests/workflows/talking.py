@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from operations.certify import CertifyStatus
 from operations.chat import SAY, SHOW_CARD, SHOW_OPERATION, MessageRef, Say, ShowCard, ShowOperation
@@ -43,6 +45,8 @@ class Chat:
         self.calls: list[str] = []
         self.fails: dict[str, int] = {}
         self.is_down = False
+        #: What a failed call asks for, as Slack does; without it the retry policy decides.
+        self.retry_after: timedelta | None = None
         self.loses: tuple[str, ...] = ()
         self.lost: list[str] = []
 
@@ -132,7 +136,7 @@ class Bot:
         chat.calls.append(name)
         if chat.is_down or chat.fails.get(name, 0) > 0:
             chat.fails[name] = chat.fails.get(name, 0) - 1
-            raise ConnectionError("chat does not answer")
+            raise ApplicationError("chat does not answer", next_retry_delay=chat.retry_after)
         self._lose(chat, name, "before")
         answer = effect(chat, activity.info().attempt > 1)
         self._lose(chat, name, "after")
