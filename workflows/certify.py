@@ -102,8 +102,9 @@ class CertifyWorkflow(SignedWorkflow):
         elif self._decisions and len(self._approvals()) >= self._status.approvals_wanted:
             await self._write_approval()
         elif self._ask_again:
-            self._ask_again = False
-            await self._open_round(await self._read())
+            reading = await self._read()
+            self._ask_again = False  # also what others asked meanwhile: one new card is enough
+            await self._open_round(reading)
         elif self._is_outside:
             self._is_outside = False
             await self._look_again()
