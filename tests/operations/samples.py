@@ -70,7 +70,7 @@ _CARD = CertifyStatus(
     approval_id="ab12cd34", evidence=_EVIDENCE, verdict=judge(NODE, POLICY), approvals_wanted=2, role="approver",
     asked_by=(ALICE,), decisions=(_RECORD,), shown_at=AT, expires_at=AT, sentence="waits", serial="1f", not_after=AT,
 )  # fmt: skip
-_MESSAGE = MessageRef(channel="C1", ts="1764072000.000100")
+_MESSAGE = MessageRef(channel="C1", ts="1764072000.000100", thread_ts="1764072000.000000")
 _DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
 
 SAMPLES: tuple[BaseModel, ...] = (
@@ -151,9 +151,18 @@ SAMPLES: tuple[BaseModel, ...] = (
     ShowOperation(channel="C1", status=_OPERATION, message=_MESSAGE),
     ShowCard(channel="C1", status=_CARD, behind_workflow_id=CHANGE, behind_run_id=RUN, message=_MESSAGE),
     StrangersStart(site="main", channel="C1"),
-    StrangersSeen(count=7, examples=("x by alice",)),
+    StrangersSeen(count=7, examples=("x by alice",), worker="a1"),
     StrangersResult(count=7, examples=("x by alice",)),
-    Say(channel="C1", thread_ts="1.0", key="end:1", kind="end", text="done", mention="U1"),
+    Say(
+        channel="C1",
+        thread_ts="1.0",
+        key="end:1",
+        kind="end",
+        text="done",
+        mention="U1",
+        audience=("S1", "U2"),
+        about=_MESSAGE,
+    ),
 )
 
 

@@ -335,7 +335,7 @@ async def test_an_approval_is_dropped_when_that_person_turns_out_to_have_asked(s
     assert result.state == "issued"
 
 
-async def test_a_silent_signer_is_named_on_the_card_and_waited_for(grounds: Grounds) -> None:
+async def test_a_signer_that_was_not_there_at_the_decision_is_waited_for(grounds: Grounds) -> None:
     async with staged(grounds, has_signer=False) as stage:
         handle = await stage.certify(stage.world.add_pod())
         card = await stage.chat.card("pending", csr=CSR)
