@@ -157,7 +157,9 @@ class Decisions:
             raise RefusedError("decision.closed", "This request is closed already.", hint="The card shows its end.")
         if not target.approval_id or target.approval_id != click.value.approval_id:
             raise RefusedError(
-                "decision.changed", "This card is old: a newer one took its place.", hint="Nothing was decided. Decide on the newer."
+                "decision.changed",
+                "This card is old: a newer one took its place.",
+                hint="Nothing was decided. Decide on the newer.",
             )
 
     def _require_right(self, identity: Identity, status: CertifyStatus | None, *, is_approval: bool) -> None:

@@ -6,6 +6,7 @@ What is written into Kubernetes is `activities.certificates` and `activities.sig
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -219,15 +220,13 @@ class CertifyWorkflow(SignedWorkflow):
 
     async def _write_approval(self) -> None:
         """Judge, write Approved, sign, verify; each under the identity that may."""
-        await self._find_who_is_behind()
+        known = len(self._asked_by)
+        # Side by side: that somebody else is behind it by now is rare, and then the signer is asked once more.
+        _, judged = await asyncio.gather(self._find_who_is_behind(), self._judge())
         if not self._drop_own_approvals():
             return
-        try:
-            judged = await self._judged()
-        except ActivityError as error:
-            if not is_refusal(error):
-                raise
-            judged = Judgement(outcome="no", sentence=problem_of(error).message)
+        if len(self._asked_by) != known:
+            judged = await self._judge()
         if judged.outcome in ("changed", "no"):
             said = f"The signer refuses: {judged.sentence.removeprefix('The signer refuses: ')} Nothing was written."
             await self._open_round(await self._read(), sentence=_CHANGED if judged.outcome == "changed" else said)
@@ -245,6 +244,15 @@ class CertifyWorkflow(SignedWorkflow):
             self._set(state, written.sentence or "Decided outside meanwhile.")
         else:
             await self._sign()
+
+    async def _judge(self) -> Judgement:
+        """Let the signer judge; where it has nothing to sign with, that is a no as well."""
+        try:
+            return await self._judged()
+        except ActivityError as error:
+            if not is_refusal(error):
+                raise
+            return Judgement(outcome="no", sentence=problem_of(error).message)
 
     async def _sign(self) -> None:
         self._set("approved", f"Approved by {self._names()}, issuing…")

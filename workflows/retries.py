@@ -123,6 +123,8 @@ NEVER_SHOWN = timedelta(hours=24)
 #: Judged and signed within this time of a person's decision, so that it outlives an outage of the signer; the signer
 #: itself takes no older decision.
 SIGN_WITHIN = timedelta(hours=24)
+#: From a decision to this, the card is not drawn again by itself: a certificate mostly takes less.
+ISSUING_SHOWN = timedelta(seconds=2)
 #: From a decision to this, the card says nothing of the signer; then it names it.
 SIGNER_SILENT = timedelta(seconds=20)
 #: Nodes that still wait while others serve have to join within this time.
