@@ -26,6 +26,10 @@ from devtools.stack import REF, Stack, Transport
 from gateway.ending import end
 
 
+#: Of a log line, shown where a story failed; the whole line is in the file.
+_WIDTH = 300
+
+
 class Player:
     """Plays one story.
 
@@ -75,7 +79,8 @@ class Player:
             counts = await self._story.play(await Driver.of(stack, options=self._options), self._told)
         except BaseException:
             for child in stack.children.values():
-                print(f"--- end of {child.log}\n{child.tail()}")
+                lines = [line[:_WIDTH] for line in child.tail(6).splitlines()]
+                print("\n".join([f"--- end of {child.log}", *lines]))
             await asyncio.to_thread(_keep, stack)
             raise
         finally:

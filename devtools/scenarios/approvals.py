@@ -98,7 +98,7 @@ async def _denied_behind_our_back(driver: Driver, told: Told, csr: str) -> None:
     card = await driver.card(csr, action="approve")
     driver.kubectl("certificate", "deny", csr)
     status = await driver.until_state(card, "denied")
-    drawn = await driver.redrawn(card, "outside")
+    drawn = await driver.redrawn(card, "Decided outside Slack")
     told.check(
         "kubectl certificate deny closes the card, and names nobody",
         not status.decisions and "approve" not in actions_of(drawn),
