@@ -25,7 +25,6 @@ from devtools.scenarios.told import Told
 from devtools.stack import REF, Stack, Transport
 from gateway.ending import end
 
-
 #: Of a log line, shown where a story failed; the whole line is in the file.
 _WIDTH = 300
 
@@ -42,14 +41,18 @@ class Player:
 
     def __init__(self, name: str, story: Story, *, folder: Path, options: Options) -> None:
         self._name, self._story, self._folder, self._options = name, story, folder, options
-        self._told = Told(time.monotonic())
+        self._begun = time.monotonic()
+        self._told = Told(self._begun)
 
     async def play(self, transports: tuple[Transport, ...]) -> bool:
         """Play it over each transport, until it fails over one; True when it passed over all."""
-        cluster = Cluster(f"sc{os.getpid()}", state_dir=self._folder / "cluster")
+        told = self._told
+        cluster = Cluster(
+            f"sc{os.getpid()}", state_dir=self._folder / "cluster", report=lambda line: told.progress(f"  {line}")
+        )
         passed = False
         try:
-            self._told.say("Kubernetes: starting (the first time it is built, about ten minutes)")
+            told.say("Kubernetes: starting (the first time it is built, about ten minutes)")
             await asyncio.to_thread(cluster.up)
             for transport in transports:
                 await self._over(transport, cluster)
@@ -73,6 +76,7 @@ class Player:
             settings=self._story.settings,
             transport=transport,
             cluster=cluster,
+            begun=self._begun,
         )
         try:
             await stack.up()

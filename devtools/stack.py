@@ -49,6 +49,7 @@ class Stack:
         transport: How the console reaches the bot: by HTTP, or over the bot's own socket.
         cluster: A dev cluster that is up, of whoever takes it down: what was installed there before is removed first.
             None: one of this world's own.
+        begun: Monotonic time from which progress counts its seconds; None: now.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Stack:
         ui_port: int = 0,
         transport: Transport = "http",
         cluster: Cluster | None = None,
+        begun: float | None = None,
     ) -> None:
         self.transport: Transport = transport
         self.folder, self._name, self._say, self._settings = folder, name, say, settings
@@ -70,7 +72,7 @@ class Stack:
         self.cluster = cluster or Cluster(name, state_dir=folder / "cluster", report=lambda line: say(f"  {line}"))
         self.temporal = TemporalServer(folder / "temporal", port=free_port(), ui_port=self._ui_port)
         self.children: dict[str, Child] = {}
-        self._begun = time.monotonic()
+        self._begun = time.monotonic() if begun is None else begun
 
     @property
     def console_url(self) -> str:
