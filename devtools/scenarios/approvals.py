@@ -51,6 +51,7 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     result = await run.result()
     told.check("deploy ends as deployed", result["outcome"] == "deployed", found=result)
     await driver.root(run, words="done")
+    await driver.told_its_end(run)
     posted = await check_no_message_twice(driver, told)
     return {
         "CSRs": len(driver.csr_conditions()),

@@ -95,6 +95,15 @@ class Driver:
             "erin", f"the root message begins with “{words}”", is_root, seconds=seconds
         )
 
+    async def told_its_end(self, run: WorkflowHandle[Any, Any], *, seconds: float = 60) -> Message:
+        """Wait for the last message of a run, which says its end in the thread."""
+
+        def is_end(message: Message) -> bool:
+            origin = origin_of(message)
+            return origin.get("kind") == "say" and origin.get("key") == f"end:{run.run_id}"
+
+        return await self.page.until_message("erin", "the thread says the end", is_end, seconds=seconds)
+
     # --- cards ---
 
     async def card(self, csr: str, *, action: str = "", seconds: float = 90) -> Message:

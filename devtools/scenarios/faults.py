@@ -40,6 +40,7 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
 
     root = await driver.root(run, words="done", seconds=_BACK_WITHIN)
     told.check("the root message says done", "Cancel" not in text_of(root), found=text_of(root)[:300])
+    await driver.told_its_end(run, seconds=_BACK_WITHIN)
     for card in cards:
         await driver.redrawn(card, "issued", seconds=_BACK_WITHIN)
     told.check("every card says issued", True)
