@@ -82,14 +82,15 @@ class Page:
 
         return await until(look, what, seconds=seconds)
 
-    async def until_view(self, persona: str, *, callback: str, seconds: float = 10) -> dict[str, Any]:
-        """Wait for a modal that is open before a persona."""
+    async def until_view(self, persona: str, *, callback: str, words: str = "", seconds: float = 20) -> dict[str, Any]:
+        """Wait for a modal before a persona: for its callback id, and for what it says."""
 
         async def look() -> dict[str, Any] | None:
             views: list[dict[str, Any]] = (await self.state(persona))["views"]
-            return next((view for view in reversed(views) if view.get("callback_id") == callback), None)
+            is_it = [v for v in views if v.get("callback_id", "") == callback and words in json.dumps(v)]
+            return is_it[-1] if is_it else None
 
-        return await until(look, f"{persona} has the dialog {callback}", seconds=seconds)
+        return await until(look, f"{persona} has the dialog {callback} with “{words}”", seconds=seconds)
 
     async def fault(self, method: str, kind: str, *, count: int = 1, seconds: float = 1.0) -> None:
         """Ask for trouble: with the next calls of a method, or with the next deliveries of a name."""

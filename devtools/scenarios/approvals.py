@@ -1,6 +1,6 @@
 """Everything that people may do with a certificate request but approve it at once.
 
-1. Of three nodes' requests two are approved and one is denied with a reason, which stands in Kubernetes.
+1. Three nodes' requests are reviewed at once, and one of them is denied meanwhile: its reason stands in Kubernetes.
 2. Ask again: the pod asks with a new key; that request is denied by `kubectl` behind our back. Ask again.
 3. The next one is approved by `kubectl`, which counts as nobody's. The bot is killed and started; a person decides.
 4. root's card expires after a minute (a setting), Ask again brings a new one, and the old one decides nothing.
@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,7 +41,7 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     cards = {csr: await driver.card(csr, action="approve") for csr in CSRS}
     told.say("4 cards; root's expires in a minute")
 
-    await _review(driver, told, cards)
+    await _review(driver, told, run, cards)
     second = await _ask_again(driver, told, run)
     await _denied_behind_our_back(driver, told, second)
     third = await _ask_again(driver, told, run)
@@ -61,17 +62,37 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     }
 
 
-async def _review(driver: Driver, told: Told, cards: dict[str, Message]) -> None:
+async def _review(driver: Driver, told: Told, run: WorkflowHandle[Any, Any], cards: dict[str, Message]) -> None:
+    """Approve three at once, one of which somebody else denies while the dialog is open."""
+
+    async def offered() -> Message | None:
+        root = await driver.root(run)
+        return root if "review" in actions_of(root) else None
+
+    root = await until(offered, "the operation's message offers the review", seconds=30)
+    answer = await driver.page.click("abe", root, "review")
+    assert answer["ok"], f"the click was not taken: {answer}"
+    view = await driver.page.until_view("abe", callback="review")
+    block = next(block for block in view["blocks"] if block["type"] == "input")
+    rows = {option["text"]["text"]: option["value"] for option in block["element"]["options"]}
+    told.check("abe opens the review, which lists 4 requests", len(rows) == len(CSRS), found=list(rows))
+
     first, second, third = CSRS[:3]
-    await driver.approve("ada", cards[first])
-    await driver.approve("abe", cards[second])
-    told.say("two of three nodes' requests are approved")
     await driver.deny("ada", cards[third], _REASON)
-    told.check(
-        "the third is denied with a reason, which Kubernetes holds", _REASON in _condition(driver, third, "Denied")
-    )
+    told.check("ada denies one with a reason, which Kubernetes holds", _REASON in _condition(driver, third, "Denied"))
     await driver.redrawn(cards[third], _REASON)
     told.check("and its card shows it", True)
+
+    ticked = [value for label, value in rows.items() if label.startswith("node ")]
+    answer = await driver.page.submit("abe", view["id"], {block["block_id"]: {"requests": ticked}})
+    assert answer["ok"], f"the review was not taken: {answer}"
+    said = json.dumps(await driver.page.until_view("abe", callback="", words="2 of 3 approved"), ensure_ascii=False)
+    told.check(
+        "abe approves three at once: two are approved", "already decided" in said and _REASON in said, found=said
+    )
+    for csr in (first, second):
+        await driver.until_state(cards[csr], "issued")
+    told.check("the third stays denied", driver.csr_conditions()[third] == "Denied")
 
 
 async def _ask_again(driver: Driver, told: Told, run: WorkflowHandle[Any, Any]) -> str:
