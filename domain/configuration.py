@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from domain.canonical import canonical_hash
 from domain.errors import InvalidRequestError
@@ -124,7 +124,7 @@ class OperationRule(_Strict):
 
 
 class ApprovalRule(_Strict):
-    """Who decides on certificates of one kind, and how long a card stays open."""
+    """Who decides on what is asked of one kind, and how long a card stays open."""
 
     role: RoleName = Field(default="approver", description="role that decides; not `viewer`, which everybody holds")
     approvals: int = Field(default=1, ge=1, le=5, description="how many different people must approve")
@@ -140,12 +140,20 @@ class ApprovalRule(_Strict):
         return self
 
 
+def _two_people(value: object) -> object:
+    """Data that is deleted is gone: two people unless the file says how many, also where it sets other keys."""
+    return {"approvals": 2, **value} if isinstance(value, dict) else value
+
+
 class Approvals(_Strict):
-    """Approval rules by kind of certificate; `client_root` is root's own, since it is a superuser's."""
+    """Approval rules by kind: three of certificates, `client_root` being a superuser's, and what else is asked."""
 
     node: ApprovalRule = Field(default=ApprovalRule(), description="certificates of nodes")
     client: ApprovalRule = Field(default=ApprovalRule(), description="certificates of SQL users but root")
     client_root: ApprovalRule = Field(default=ApprovalRule(), description="root's certificate, a superuser's")
+    volume: Annotated[ApprovalRule, BeforeValidator(_two_people)] = Field(
+        default=ApprovalRule(approvals=2), description="deletion of a volume with the data on it"
+    )
 
 
 class Images(_Strict):
@@ -173,7 +181,7 @@ class Configuration(_Strict):
     clusters: dict[Label, Cluster] = Field(description="database clusters by name")
     roles: dict[RoleName, Role] = Field(default_factory=dict, description="who holds `operator` and `approver`")
     operations: dict[str, OperationRule] = Field(default_factory=dict, description="rules by name of the operation")
-    approvals: Approvals = Field(default=Approvals(), description="rules by kind of certificate")
+    approvals: Approvals = Field(default=Approvals(), description="rules by kind of what is asked")
     certificates: Certificates = Field(default=Certificates(), description="lifetimes")
 
     @model_validator(mode="after")

@@ -10,10 +10,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from operations.certify import CertifyStatus
+from operations.gate import GateStatus
 from operations.messages import OperationStatus
 
 SHOW_OPERATION = "chat.show_operation"
 SHOW_CARD = "chat.show_card"
+SHOW_GATE = "chat.show_gate"
 SAY = "chat.say"
 
 
@@ -51,6 +53,19 @@ class ShowCard(_Payload):
     status: CertifyStatus
     behind_workflow_id: str = ""
     behind_run_id: str = ""
+    message: MessageRef | None = None
+
+
+class ShowGate(_Payload):
+    """Post the card of a change's question into the change's thread, or redraw it.
+
+    `thread_ts` is the root message; empty, the change's memo names it (`channel`, `root_ts`) within 30 s, else the card
+    goes to `channel` itself.
+    """
+
+    channel: str
+    status: GateStatus
+    thread_ts: str = ""
     message: MessageRef | None = None
 
 

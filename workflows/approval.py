@@ -29,16 +29,14 @@ with workflow.unsafe.imports_passed_through():
         Decision,
         DecisionReceipt,
     )
-    from operations.queues import APPROVAL, APPROVERS, FINGERPRINT, STATE
+    from operations.queues import STATE
+    from workflows import rounds
     from workflows.base import claims_of
     from workflows.painter import Painter
     from workflows.problems import refusal
-    from workflows.retries import CARD
+    from workflows.retries import CARD, ISSUING_SHOWN
 
 _STATE = SearchAttributeKey.for_keyword(STATE)
-_APPROVAL = SearchAttributeKey.for_keyword(APPROVAL)
-_FINGERPRINT = SearchAttributeKey.for_keyword(FINGERPRINT)
-_APPROVERS = SearchAttributeKey.for_keyword_list(APPROVERS)
 
 CLOSED: frozenset[CertifyState] = frozenset({"issued", "denied", "failed", "gone"})
 
@@ -140,7 +138,7 @@ class CardWorkflow:
             raise refusal(RefusedError("role.missing", "Only operators and approvers may ask again."))
 
     def _require_open(self, decision: Decision) -> None:
-        claims, status = claims_of(decision), self._status
+        status = self._status
         if status.state in ("decided", "approved", *CLOSED):
             said = status.sentence or f"It is {status.state}."
             raise refusal(RefusedError("decision.already", f"Already decided. {said}"))
@@ -148,39 +146,23 @@ class CardWorkflow:
             raise refusal(RefusedError("decision.expired", "This card has expired.", hint="Ask again first."))
         if status.state != "pending":
             raise refusal(RefusedError("decision.not-yet", "This request is still being read."))
-        if (claims.approval_id, claims.fingerprint) != (status.approval_id, self._fingerprint()):
-            raise refusal(
-                RefusedError(
-                    "decision.changed", "The request changed since this card was made.", hint="See the new card."
-                )
-            )
+        rounds.require_named(decision, approval_id=status.approval_id, fingerprint=self._fingerprint())
 
     def _require_person(self, decision: Decision, *, is_approval: bool) -> None:
         reading = self._reading
         assert reading is not None
         assert reading.policy is not None
-        verdict = roles.may_decide(
-            reading.policy,
-            reading.rule,
-            claims_of(decision).person,
-            asked_by=tuple(self._asked_by),
-            approved_by=tuple(record.person for record, _ in self._approvals()),
+        rounds.require_right(
+            decision,
+            policy=reading.policy,
+            rule=reading.rule,
+            asked_by=self._asked_by,
+            records=self._status.decisions,
             is_approval=is_approval,
         )
-        if not verdict.is_yes:
-            said = "; ".join(reason.sentence() for reason in verdict.reasons)
-            raise refusal(RefusedError(verdict.reasons[0].code, f"Refused: {said}."))
 
     def _record(self, decision: Decision) -> DecisionRecord:
-        claims = claims_of(decision)
-        record = DecisionRecord(
-            verb=claims.verb,
-            person=claims.person,
-            at=workflow.now(),
-            approval_id=claims.approval_id or "",
-            fingerprint=claims.fingerprint or "",
-            reason=decision.reason.strip(),
-        )
+        record = rounds.record_of(decision, at=workflow.now())
         self._decisions.append((record, decision))
         self._update(decisions=tuple(r for r, _ in self._decisions))
         return record
@@ -189,10 +171,10 @@ class CardWorkflow:
         return [(record, decision) for record, decision in self._decisions if record.verb == APPROVE]
 
     def _denial(self) -> DecisionRecord | None:
-        return next((record for record, _ in self._decisions if record.verb == DENY), None)
+        return rounds.denial(self._status.decisions)
 
     def _names(self) -> str:
-        return ", ".join(record.person.name or record.person.id for record, _ in self._approvals())
+        return rounds.names([record for record, _ in self._approvals()])
 
     def _fingerprint(self) -> str:
         return self._status.verdict.fingerprint if self._status.verdict else ""
@@ -233,16 +215,14 @@ class CardWorkflow:
         attributes = (state, self._status.approval_id, self._fingerprint(), *approvers)
         if attributes != self._attributes:
             self._attributes = attributes
-            workflow.upsert_search_attributes(
-                [
-                    _STATE.value_set(state),
-                    _APPROVAL.value_set(self._status.approval_id),
-                    _FINGERPRINT.value_set(self._fingerprint()),
-                    _APPROVERS.value_set(approvers),
-                ]
-            )
+            asked = [(self._status.approval_id, self._fingerprint())] if self._status.approval_id else []
+            workflow.upsert_search_attributes([_STATE.value_set(state), *rounds.asked_for(asked, approvers=approvers)])
         workflow.set_current_details(f"**{self._start.csr}**: {state}. {sentence}")
-        if state not in CLOSED and self._reading is not None:
+        if state in CLOSED or self._reading is None:
+            return
+        if state in ("decided", "approved"):
+            self._painter.paint_within(ISSUING_SHOWN)  # the bot draws what it clicked; mostly the end comes sooner
+        else:
             self._painter.paint()
 
     def _card(self, message: MessageRef | None) -> ShowCard:

@@ -66,7 +66,7 @@ def card_message(status: CertifyStatus, *, url: str = "") -> Message:
     if status.sentence or status.serial:
         drawn.append(b.rich(b.line(*_sentence(status))))
     if status.decisions:
-        drawn.append(b.context(*(_decision(d, status.sentence) for d in status.decisions[-5:])))
+        drawn.append(b.context(*(decision_line(d, status.sentence) for d in status.decisions[-5:])))
     drawn += _buttons(status, url)
     said = f"{title}. {status.verdict.summary() if status.state == 'pending' and status.verdict else status.sentence}"
     return Message(text=b.cut(b.notice(said), b.FALLBACK), blocks=drawn)
@@ -184,7 +184,8 @@ def _day(at: datetime) -> str:
     return f"{at:%Y-%m-%d}"
 
 
-def _decision(record: DecisionRecord, sentence: str) -> str:
+def decision_line(record: DecisionRecord, sentence: str) -> str:
+    """Say who decided what and when, and why unless the card's sentence says it."""
     verb = {"approve": "approved by", "deny": "denied by"}.get(record.verb, f"{record.verb} by")
     is_said = record.reason in sentence
     reason = "" if is_said else f": {b.escape(b.cut(record.reason, 300))}"

@@ -63,6 +63,20 @@ def test_the_smallest_file_has_careful_defaults() -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "approvals", "minutes"),
+    [
+        pytest.param("", 2, 60, id="by default"),
+        pytest.param("[approvals.volume]\nexpires_minutes = 30", 2, 30, id="also where another key is set"),
+        pytest.param("[approvals.volume]\napprovals = 1", 1, 60, id="unless the file says one"),
+    ],
+)
+def test_two_people_delete_a_volume(more: str, approvals: int, minutes: int) -> None:
+    rule = parse_configuration(SMALLEST + more).approvals.volume
+
+    assert (rule.approvals, rule.expires_minutes, rule.four_eyes) == (approvals, minutes, True)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         pytest.param("team =", "crdbops.toml is not TOML", id="not TOML"),

@@ -1,4 +1,4 @@
-"""A fake chat: the three chat activities of the bot, keeping what was shown and said.
+"""A fake chat: the chat activities of the bot, keeping what was shown and said.
 
 It keeps the bot's promises: a repeated post finds the earlier one by its origin, an edit older than what is drawn is
 dropped. It can be down, fail some calls, or lose its answer before or after the effect as a killed bot does.
@@ -11,14 +11,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from operations.certify import CertifyStatus
-from operations.chat import SAY, SHOW_CARD, SHOW_OPERATION, MessageRef, Say, ShowCard, ShowOperation
+from operations.chat import (
+    SAY,
+    SHOW_CARD,
+    SHOW_GATE,
+    SHOW_OPERATION,
+    MessageRef,
+    Say,
+    ShowCard,
+    ShowGate,
+    ShowOperation,
+)
+from operations.gate import GateState, GateStatus
 from operations.messages import CertifyState, OperationStatus
 from tests.workflows.waiting import until
 
 #: States in which a child of the run draws, which cannot know what the run itself posted last.
-_ENDED = frozenset({"done", "nothing", "failed", "cancelled", "plan", "issued", "denied", "gone"})
+_ENDED = frozenset({"done", "nothing", "failed", "cancelled", "plan", "issued", "denied", "gone", "withdrawn"})
 
 
 @dataclass
@@ -28,7 +40,7 @@ class Shown:
     channel: str
     ts: str
     origin: tuple[str, str, str]
-    status: OperationStatus | CertifyStatus
+    status: OperationStatus | CertifyStatus | GateStatus
     behind: str = ""
     states: list[str] = field(default_factory=list)
 
@@ -42,6 +54,8 @@ class Chat:
         self.calls: list[str] = []
         self.fails: dict[str, int] = {}
         self.is_down = False
+        #: Activities that Slack refuses for good, as where the channel is gone.
+        self.refuses: set[str] = set()
         self.loses: tuple[str, ...] = ()
         self.lost: list[str] = []
 
@@ -51,6 +65,20 @@ class Chat:
         """The cards as they are shown now, oldest first; with states only those."""
         found = [m.status for m in self.messages.values() if isinstance(m.status, CertifyStatus)]
         return [card for card in found if not states or card.state in states]
+
+    def gates(self, *states: GateState) -> list[GateStatus]:
+        """The cards of questions as they are shown now, oldest first; with states only those."""
+        found = [m.status for m in self.messages.values() if isinstance(m.status, GateStatus)]
+        return [gate for gate in found if not states or gate.state in states]
+
+    async def gate(self, *states: GateState, kind: str = "") -> GateStatus:
+        """Wait for a question's card in one of these states: it is shown, and a redraw has named its end."""
+
+        def matching() -> list[GateStatus]:
+            return [g for g in self.gates(*states) if kind in ("", g.question.kind) and g.expires_at is not None]
+
+        await until(lambda: bool(matching()))
+        return matching()[-1]
 
     def operation(self) -> OperationStatus:
         """The one operation's message as it is shown now."""
@@ -74,7 +102,7 @@ class Chat:
 
     # --- what the bot does ---
 
-    def show(self, kind: str, payload: ShowOperation | ShowCard, *, is_repeat: bool) -> MessageRef:
+    def show(self, kind: str, payload: ShowOperation | ShowCard | ShowGate, *, is_repeat: bool) -> MessageRef:
         """Post or redraw."""
         status, ref = payload.status, payload.message
         origin = (status.workflow_id, status.run_id, kind)
@@ -85,6 +113,7 @@ class Chat:
         if ref is None:
             ts = f"{len(self.messages) + 1}.000"
             behind = payload.behind_workflow_id if isinstance(payload, ShowCard) else ""
+            behind = payload.thread_ts if isinstance(payload, ShowGate) else behind
             self.messages[ts] = Shown(payload.channel, ts, origin, status, behind, [status.state])
             return MessageRef(channel=payload.channel, ts=ts)
         shown = self.messages[ref.ts]
@@ -115,6 +144,11 @@ class Bot:
     async def show_card(self, payload: ShowCard) -> MessageRef:
         return self._answer(SHOW_CARD, payload.channel, lambda c, again: c.show("card", payload, is_repeat=again))
 
+    @activity.defn(name=SHOW_GATE)
+    async def show_gate(self, payload: ShowGate) -> MessageRef:
+        kind = f"gate {payload.status.approval_id}"
+        return self._answer(SHOW_GATE, payload.channel, lambda c, again: c.show(kind, payload, is_repeat=again))
+
     @activity.defn(name=SAY)
     async def say(self, payload: Say) -> MessageRef:
         def effect(chat: Chat, _again: bool) -> MessageRef:
@@ -129,6 +163,8 @@ class Bot:
         if chat.is_down or chat.fails.get(name, 0) > 0:
             chat.fails[name] = chat.fails.get(name, 0) - 1
             raise ConnectionError("chat does not answer")
+        if name in chat.refuses:
+            raise ApplicationError("Slack knows no such channel.", non_retryable=True)
         self._lose(chat, name, "before")
         answer = effect(chat, activity.info().attempt > 1)
         self._lose(chat, name, "after")
@@ -142,4 +178,4 @@ class Bot:
 
     def activities(self) -> list[Callable[..., Any]]:
         """All chat activities."""
-        return [self.show_operation, self.show_card, self.say]
+        return [self.show_operation, self.show_card, self.show_gate, self.say]
