@@ -127,7 +127,8 @@ class Decisions:
             workflow_id=value.workflow_id,
             now=self._clock(),
             run_id=value.run_id,
-            approval_id=value.approval_id,
+            # A change has none: what is asked again there is all that was refused in its run.
+            approval_id=value.approval_id or value.run_id,
         )
         # A change may be asked again more than once in its run: there the click itself tells them apart.
         update_id = f"{ASK_AGAIN}:{value.approval_id or f'{value.run_id}:{click.stamp}'}:{identity.person.id}"
@@ -201,7 +202,9 @@ class Decisions:
             raise RefusedError("decision.closed", "This request is closed already.", hint="The card shows its end.")
         if not target.approval_id or target.approval_id != click.value.approval_id:
             raise RefusedError(
-                "decision.changed", "The request changed since this card was made.", hint="The card shows it as it is."
+                "decision.changed",
+                "This card is old: a newer one took its place.",
+                hint="Nothing was decided. Decide on the newer.",
             )
 
     def _require_right(

@@ -85,6 +85,7 @@ _GATE = GateStatus(
 )  # fmt: skip
 _MESSAGE = MessageRef(channel="C1", ts="1764072000.000100")
 _SCALE = ScaleRequest(ref=REF, nodes=4, plan=True, decommission_dead=True)
+_MESSAGE = MessageRef(channel="C1", ts="1764072000.000100", thread_ts="1764072000.000000")
 _DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
 
 SAMPLES: tuple[BaseModel, ...] = (
@@ -179,7 +180,7 @@ SAMPLES: tuple[BaseModel, ...] = (
     ShowOperation(channel="C1", status=_OPERATION, message=_MESSAGE),
     ShowCard(channel="C1", status=_CARD, behind_workflow_id=CHANGE, behind_run_id=RUN, message=_MESSAGE),
     StrangersStart(site="main", channel="C1"),
-    StrangersSeen(count=7, examples=("x by alice",)),
+    StrangersSeen(count=7, examples=("x by alice",), worker="a1"),
     StrangersResult(count=7, examples=("x by alice",)),
     _QUESTION,
     _GATE,
@@ -192,7 +193,16 @@ SAMPLES: tuple[BaseModel, ...] = (
         sentence="Approved by Alice.",
     ),
     ShowGate(channel="C1", status=_GATE, thread_ts="1764072000.000100", message=_MESSAGE),
-    Say(channel="C1", thread_ts="1.0", key="end:1", kind="end", text="done", mention="U1"),
+    Say(
+        channel="C1",
+        thread_ts="1.0",
+        key="end:1",
+        kind="end",
+        text="done",
+        mention="U1",
+        audience=("S1", "U2"),
+        about=_MESSAGE,
+    ),
 )
 
 
