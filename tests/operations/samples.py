@@ -83,7 +83,6 @@ _GATE = GateStatus(
     fingerprint=_QUESTION.fingerprint, state="approved", sequence=2, asked_by=(ALICE,), decisions=(_RECORD,),
     asked_at=AT, shown_at=AT, expires_at=AT, sentence="Approved by Alice.",
 )  # fmt: skip
-_MESSAGE = MessageRef(channel="C1", ts="1764072000.000100")
 _SCALE = ScaleRequest(ref=REF, nodes=4, plan=True, decommission_dead=True)
 _MESSAGE = MessageRef(channel="C1", ts="1764072000.000100", thread_ts="1764072000.000000")
 _DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
