@@ -123,7 +123,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
                     return
                 await self._do(left[0], facts)
             except RetargetedError:
-                await self._turn()
+                await self._turn(facts)
             self._is_first = False
             facts = (await self._observe()).facts.model_copy(
                 update={name: getattr(facts, name) for name in ("replication_factor", "version", "preserved")}
@@ -286,13 +286,14 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
             fresh.append(Step(name=actual, title=title))
         self._edit(steps=(*begun, *fresh))
 
-    async def _turn(self) -> None:
+    async def _turn(self, facts: ScaleFacts) -> None:
         """Take the new number; what was under way is shown as left off."""
         for step in self._status.steps:
             if step.state == "failed":
                 self._set_step(step.name, "skipped", detail="left off: the number was changed")
         self._edit(may_ask_again=False)
         await self._take_target()
+        self._edit(plan=self._plan(facts).lines)
         self._show(is_urgent=True)
 
     async def _stop(self) -> None:
