@@ -111,7 +111,9 @@ class ScalingActivities:
         if replicas not in (request.found, request.to):
             return Resized(outcome="changed", replicas=replicas, spec=spec)
         if request.to < replicas:
-            await self._before_shrink(ref, spec, to=request.to, replicas=replicas)
+            against = await self._before_shrink(ref, spec, to=request.to, replicas=replicas)
+            if against:
+                return Resized(outcome="held", replicas=replicas, spec=spec, sentence="; ".join(against))
         await self._cluster.resize(
             STATEFULSET,
             namespace=ref.namespace,
@@ -121,15 +123,12 @@ class ScalingActivities:
         )
         return Resized(outcome="done", replicas=request.to, spec=wanted)
 
-    async def _before_shrink(self, ref: ClusterRef, spec: ClusterSpec, *, to: int, replicas: int) -> None:
+    async def _before_shrink(self, ref: ClusterRef, spec: ClusterSpec, *, to: int, replicas: int) -> tuple[str, ...]:
+        """Say which nodes forbid it; when none does, write the nodes' ids on their volumes."""
         found = await self._asking(ref, spec).members()
         against = may_shrink(found, to=to, replicas=replicas)
         if against:
-            raise RefusedError(
-                "scale.not-decommissioned",
-                f"Pods from {NodeRef(ordinal=to).pod} on: found {'; '.join(against)}, expected each decommissioned.",
-                hint="No pod was removed. The same command plans anew from what is there.",
-            )
+            return against
         where = places(found)
         for ordinal in range(to, replicas):
             name = f"{_PREFIX}{ordinal}"
@@ -142,6 +141,7 @@ class ScalingActivities:
                     values={NODE_ID: str(where[ordinal].id)},
                     version=claim["metadata"]["resourceVersion"],
                 )
+        return ()
 
     @activity.defn(name="scaling.wait_gone")
     async def wait_gone(self, request: GoneRequest) -> None:

@@ -185,6 +185,24 @@ async def test_down_while_a_new_pod_waits_for_its_certificate_removes_the_pod_th
     assert any(step.detail == "left off: the number was changed" for step in (await stage.status(handle)).steps)
 
 
+async def test_a_node_that_joins_at_the_last_moment_leaves_as_the_others_do(stage: Stage) -> None:
+    stage.world.serve(1, 2, 3)
+    stage.answer_all("deny", BOB)
+    handle = await stage.scale(4)
+    await stage.chat.card("pending", csr="crdb.node.cockroachdb-3")
+    gate = stage.world.gates["scaling.resize"] = asyncio.Event()
+
+    await stage.retarget(handle, 3)
+    await until(lambda: stage.world.state.calls.count("scaling.resize") == 2)
+    stage.world.state.pods["cockroachdb-3"].has_certificate = True
+    stage.world.join()
+    gate.set()
+    result = await handle.result()
+
+    assert (result.nodes, result.decommissioned) == (3, (4,))
+    assert stage.world.state.effects[-1] == "resized 4 to 3"
+
+
 async def test_whoever_changes_the_number_may_not_approve_the_certificates_it_needs(stage: Stage) -> None:
     stage.world.serve(1, 2, 3)
     handle = await stage.scale(4)
