@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import CancelledError
 
 from domain.errors import RefusedError
+from operations.scale import ScaleResult
 from tests.workflows.people import ALICE, BOB, CAROL, DAVE, VIEWER
 from tests.workflows.scaling import Scaling
 from tests.workflows.stage import Stage, code_of, ending_of, failure_of
 from tests.workflows.waiting import until, until_asked
 
-Handle = WorkflowHandle[object, object]
+Handle = WorkflowHandle[Any, ScaleResult]
 
 
 def held(stage: Stage, *names: str) -> Callable[[], None]:
