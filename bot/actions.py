@@ -19,12 +19,12 @@ from bot.cards.blocks import Json
 from bot.cards.details import deny_view, details_view, loading_view, sorry_view
 from bot.cards.evidence import card_message, whose_of
 from bot.cards.failure import failure_message, plain_message, sentence
-from bot.cards.operation import operation_message
 from bot.clicks import Click
 from bot.decisions import Decisions
 from bot.messages import Messages, Origin
 from bot.people import People
 from bot.ports import GatewayPort
+from bot.roots import Roots
 from bot.slack_errors import translated
 from domain.errors import OpsError
 from operations.chat import MessageRef
@@ -34,7 +34,7 @@ from tokens.make import LIFETIME
 _log = logging.getLogger(__name__)
 
 #: After this a person hears that their click still waits for a worker.
-_SLOW_SECONDS = 6.0
+SLOW_SECONDS = 6.0
 #: Slack forgets a trigger after three seconds: a check that takes longer is left to the submit.
 _CHECK_SECONDS = 1.2
 #: Refusals that others in the thread should know of.
@@ -54,16 +54,24 @@ class Actions:
         people: Who somebody is.
         decisions: Signs and sends decisions.
         messages: Posts and redraws.
+        roots: Draws root messages.
     """
 
     def __init__(
-        self, client: AsyncWebClient, gateway: GatewayPort, people: People, decisions: Decisions, messages: Messages
+        self,
+        client: AsyncWebClient,
+        gateway: GatewayPort,
+        people: People,
+        decisions: Decisions,
+        messages: Messages,
+        roots: Roots,
     ) -> None:
         self._client = client
         self._gateway = gateway
         self._people = people
         self._decisions = decisions
         self._messages = messages
+        self._roots = roots
         self._told: OrderedDict[tuple[str, str, str], None] = OrderedDict()
 
     async def approve(self, asker: Asker, click: Click) -> None:
@@ -143,15 +151,13 @@ class Actions:
             return
         value = click.value
         ref = MessageRef(channel=click.channel, ts=click.ts)
-        url = self._gateway.url(value.workflow_id, run_id=value.run_id)
         try:
-            if value.is_certify:
-                card = await self._gateway.certify_status(value.workflow_id, run_id=value.run_id)
-                message, sequence, state = card_message(card, url=url), card.sequence, str(card.state)
-            else:
-                change = await self._gateway.operation_status(value.workflow_id, run_id=value.run_id)
-                message, sequence, state = operation_message(change, url=url), change.sequence, str(change.state)
-            await self._messages.edit(ref, message, sequence=sequence, state=state, is_repair=True)
+            if not value.is_certify:
+                await self._roots.redraw(ref, workflow_id=value.workflow_id, run_id=value.run_id, is_repair=True)
+                return
+            card = await self._gateway.certify_status(value.workflow_id, run_id=value.run_id)
+            message = card_message(card, url=self._gateway.url(value.workflow_id, run_id=value.run_id))
+            await self._messages.edit(ref, message, sequence=card.sequence, state=card.state, is_repair=True)
         except OpsError as error:
             _log.info("message not redrawn", extra={"error_code": error.code, "workflow_id": value.workflow_id})
 
@@ -163,7 +169,7 @@ class Actions:
         """Wait for a decision, say what came of it where that is news, and redraw the message."""
         task = asyncio.ensure_future(work)
         try:
-            done, _ = await asyncio.wait((task,), timeout=_SLOW_SECONDS)
+            done, _ = await asyncio.wait((task,), timeout=SLOW_SECONDS)
             if not done:
                 until = datetime.now(UTC) + LIFETIME
                 said = f"No worker has taken your click yet. It is sent again by itself until {until:%H:%M} UTC."
@@ -196,9 +202,10 @@ class Actions:
         await asker.tell(failure_message(error), messages=self._messages)
         why = _TOLD_IN_THREAD.get(error.code)
         if why is not None and click.channel and click.ts:
-            await self._tell_thread(asker, click, f"tried to {doing} this, {why}. Nothing was decided.", error.code)
+            await self.tell_thread(asker, click, f"tried to {doing} this, {why}. Nothing was decided.", error.code)
 
-    async def _tell_thread(self, asker: Asker, click: Click, said: str, code: str) -> None:
+    async def tell_thread(self, asker: Asker, click: Click, said: str, code: str) -> None:
+        """Say in the thread of a clicked message what somebody tried; once a person, request and reason."""
         key = (asker.user, click.value.approval_id or click.value.run_id, code)
         if key in self._told:
             return  # once a person and request: nobody can fill a thread by clicking

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domain.errors import InvalidRequestError
+from domain.model import ClusterRef
 
 
 class ButtonValue(BaseModel):
@@ -27,6 +28,20 @@ class ButtonValue(BaseModel):
     def is_certify(self) -> bool:
         """Whether it names the life of a CSR; else it names a change."""
         return "/csr/" in self.workflow_id
+
+    @property
+    def ref(self) -> ClusterRef:
+        """The cluster that a change's workflow id names.
+
+        Raises:
+            InvalidRequestError: `click.unreadable`.
+        """
+        parts = self.workflow_id.split("/")
+        try:
+            site, namespace, cluster = parts[1:4]
+            return ClusterRef(site=site, namespace=namespace, cluster=cluster)
+        except ValueError:
+            raise _unreadable() from None
 
 
 class Click(BaseModel):

@@ -1,7 +1,7 @@
 """OperationsClient: all that a front end does through Temporal: start, decide, look, read.
 
-It checks no role: the front end does, and the workflow again. Making the client is `gateway.connect`; what memo and
-search attributes mean is `gateway.running`.
+It checks no role: the front end does, and the workflow again. Making the client is `gateway.connect`; what waits for
+people is `gateway.approvals`; what memo and search attributes mean is `gateway.running`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.errors import RefusedError, TransientError
 from domain.model import ClusterRef, Person
+from gateway.approvals import CALL as _CALL
+from gateway.approvals import ApprovalReads
 from gateway.failures import is_passing, ours, unreachable
 from gateway.links import run_url
 from gateway.looks import LIFETIME, RESULTS, LookResult, last_seen, silent_site
@@ -42,7 +44,6 @@ from operations.base import LookStart, Operation, Start
 from operations.certify import CertifyStatus
 from operations.messages import STATUS, Claims, Decision, DecisionReceipt, OperationStatus
 from operations.queues import (
-    APPROVAL,
     CLUSTER,
     OPERATION,
     REQUESTER,
@@ -54,8 +55,6 @@ from operations.queues import (
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
-#: One call to Temporal; a person waits behind it.
-_CALL = timedelta(seconds=5)
 #: How long a start whose answer was lost is asked for again (design, section 6).
 _START_FOR = timedelta(seconds=30)
 #: How long a start may look for a Temporal that does not answer at all, before anything was sent.
@@ -71,7 +70,7 @@ class Started:
     is_repeat: bool = False
 
 
-class OperationsClient:
+class OperationsClient(ApprovalReads):
     """What a front end may do.
 
     Args:
@@ -81,7 +80,7 @@ class OperationsClient:
     """
 
     def __init__(self, client: Client, *, ui_url: str, start_for: timedelta = _START_FOR) -> None:
-        self._client = client
+        super().__init__(client)
         self._ui_url = ui_url
         self._start_for = start_for
 
@@ -203,50 +202,6 @@ class OperationsClient:
             if error.status == RPCStatusCode.NOT_FOUND:
                 raise _closed() from error
             raise unreachable(error) from error
-
-    async def find_approval(self, approval_id: str) -> ApprovalTarget:
-        """Return the run that asks under this approval id.
-
-        Raises:
-            InvalidRequestError: No open request carries it.
-            TransientError: `temporal.unreachable`.
-        """
-        # The id comes from a person: only what an id is made of may reach the query.
-        name = "".join(c for c in approval_id if c.isalnum() or c in "-_")
-        found = await self.pending(limit=1, more=f"AND {APPROVAL} = '{name}'") if name else ()
-        if not found:
-            raise RefusedError(
-                "approval.unknown",
-                f"Found no open request with approval id {name or '(empty)'}, expected the id printed on a card.",
-                hint="for example /crdb approve ab12cd34",
-            )
-        return found[0]
-
-    async def pending(self, *, limit: int = 20, more: str = "") -> tuple[ApprovalTarget, ...]:
-        """Return open requests that wait for a person, oldest first.
-
-        Raises:
-            TransientError: `temporal.unreachable`.
-        """
-        return await self._targets(
-            f"WorkflowType = 'Certify' AND ExecutionStatus = 'Running' AND {STATE} = 'pending' {more}".strip(), limit
-        )
-
-    async def open_approvals(self, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
-        """Return everything that is open under an approval id, expired or decided included, oldest first.
-
-        Raises:
-            TransientError: `temporal.unreachable`.
-        """
-        found = await self._targets(f"ExecutionStatus = 'Running' AND {APPROVAL} IS NOT NULL", limit)
-        return tuple(target for target in found if target.approval_id)
-
-    async def _targets(self, query: str, limit: int) -> tuple[ApprovalTarget, ...]:
-        try:
-            found = [e async for e in self._client.list_workflows(query, limit=limit, rpc_timeout=_CALL)]
-        except RPCError as error:
-            raise unreachable(error) from error
-        return tuple(target_of(e) for e in sorted(found, key=lambda e: e.start_time))
 
     async def decide(
         self, update: str, *, workflow_id: str, run_id: str, decision: Decision, update_id: str
