@@ -102,6 +102,12 @@ class Actions:
 
     async def open_deny(self, asker: Asker, click: Click, *, trigger: str) -> None:
         """Open the modal that asks why, unless it is known by then that the person may not deny."""
+        try:
+            await self._open_deny(asker, click, trigger=trigger)
+        finally:
+            await self.redraw(click)
+
+    async def _open_deny(self, asker: Asker, click: Click, *, trigger: str) -> None:
         status = None
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
@@ -111,7 +117,6 @@ class Actions:
             pass  # the trigger is worth three seconds; everything is checked again at the submit
         except OpsError as error:
             await self._refused(asker, click, error, doing="deny")
-            await self.redraw(click)
             return
         whose = whose_of(status) if status else "this request"
         fingerprint = status.verdict.fingerprint if status and status.verdict else ""
@@ -121,6 +126,12 @@ class Actions:
 
     async def open_details(self, asker: Asker, click: Click, *, trigger: str) -> None:
         """Open the modal with all the evidence; it is filled when the workflow has answered."""
+        try:
+            await self._open_details(asker, click, trigger=trigger)
+        finally:
+            await self.redraw(click)
+
+    async def _open_details(self, asker: Asker, click: Click, *, trigger: str) -> None:
         with translated("opening a dialog"):
             opened = await self._client.views_open(trigger_id=trigger, view=loading_view())
         view: Json
@@ -132,7 +143,6 @@ class Actions:
             view = sorry_view(" ".join(part for part in (sentence(error), error.hint) if part))
         with translated("filling a dialog"):
             await self._client.views_update(view_id=opened["view"]["id"], hash=opened["view"]["hash"], view=view)
-        await self.redraw(click)
 
     async def old_button(self, asker: Asker, click: Click | None) -> None:
         """Answer a button that no release knows any more, and redraw its message."""

@@ -124,7 +124,7 @@ def build_app(
     app.action(DENY)(listeners.deny)
     app.action(DETAILS)(listeners.details)
     app.action(REVIEW)(listeners.review)
-    app.action(OPEN)(listeners.nothing)
+    app.action(OPEN)(listeners.link)
     app.view(DENY_CALLBACK)(listeners.deny_reason)
     app.view(REVIEW_CALLBACK)(listeners.reviewed)
     app.event("app_home_opened")(listeners.home)

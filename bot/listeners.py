@@ -6,6 +6,7 @@ What the work is stands in `bot.requests` (commands) and `bot.actions` (clicks);
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -28,7 +29,7 @@ from bot.messages import Messages
 from bot.people import ROLES, People
 from bot.ports import GatewayPort
 from bot.requests import Requests
-from bot.review import Review
+from bot.review import Modal, Review
 from bot.slack_errors import translated
 from bot.tasks import Tasks
 from domain.configuration import RoleName
@@ -188,19 +189,24 @@ class Listeners:
             said = "Found nothing ticked, expected at least one request"
             await ack(response_action="errors", errors={f"{REVIEW_BLOCK}0": said})
             return
-        await ack(response_action="update", view=results_view([Result(label) for label in picks.values()]))
+        modal = Modal(id=str(view.get("id") or ""), name=f"review-{secrets.token_hex(8)}")
+        waiting = [Result(label) for label in picks.values()]
+        await ack(response_action="update", view=results_view(waiting, name=modal.name))
         sender = asker_of(body)
 
         async def work() -> None:
             click = click_of_private(str(view.get("private_metadata") or ""))
             asker = Asker(user=sender.user, team=sender.team, channel=click.channel, thread_ts=click.thread_ts)
-            await self._review.submit(asker, click, picks, view_id=str(view.get("id") or ""))
+            await self._review.submit(asker, click, picks, modal=modal)
 
         self._go_on(work(), sender, body, "review submitted")
 
-    async def nothing(self, ack: AsyncAck) -> None:
-        """Acknowledge a link button, whose click is sent as well."""
+    async def link(self, ack: AsyncAck, body: Body) -> None:
+        """Redraw the message of a link button, whose click is sent as well."""
         await ack()
+        click = _click_or_none(body)
+        if click is not None:
+            self._go_on(self._actions.redraw(click), asker_of(body), body, "link")
 
     async def old_button(self, ack: AsyncAck, body: Body) -> None:
         """Answer what no listener knows."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from dataclasses import dataclass
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -33,7 +35,18 @@ _log = logging.getLogger(__name__)
 
 #: What is skipped because it is not any more what was ticked.
 _CHANGED = frozenset({"decision.changed", "decision.not-yet"})
+#: A modal that is not found for so long was closed.
+_CLOSED_SECONDS = 2.0
+_LOOK_SECONDS = 0.1
 _ALREADY = frozenset({"decision.already", "decision.closed"})
+
+
+@dataclass(frozen=True)
+class Modal:
+    """The modal that shows results: Slack's id of it, and the name that it was given when the submit was answered."""
+
+    id: str
+    name: str
 
 
 class Review:
@@ -66,6 +79,12 @@ class Review:
 
     async def open(self, asker: Asker, click: Click, *, trigger: str) -> None:
         """Open the modal at once, then fill it with every open request of the cluster, or with why not."""
+        try:
+            await self._open(asker, click, trigger=trigger)
+        finally:
+            await self._actions.redraw(click)
+
+    async def _open(self, asker: Asker, click: Click, *, trigger: str) -> None:
         with translated("opening a dialog"):
             opened = await self._client.views_open(trigger_id=trigger, view=cards.loading_view())
         view: Json
@@ -79,7 +98,6 @@ class Review:
             view = cards.sorry_view(" ".join(part for part in (sentence(error), error.hint) if part))
         with translated("filling a dialog"):
             await self._client.views_update(view_id=opened["view"]["id"], hash=opened["view"]["hash"], view=view)
-        await self._actions.redraw(click)
 
     async def _rows(self, click: Click, identity: Identity) -> list[Row]:
         targets = await self._gateway.requests_of(click.value.ref)
@@ -93,34 +111,34 @@ class Review:
             return cards.silent_row(what_is_asked(target), pick)
         return cards.row_of(status, objection=self._decisions.objection(identity, status))
 
-    async def submit(self, asker: Asker, click: Click, picks: dict[Pick, str], *, view_id: str) -> None:
+    async def submit(self, asker: Asker, click: Click, picks: dict[Pick, str], *, modal: Modal) -> None:
         """Decide each ticked request by itself, and say what came of each.
 
         Args:
             asker: Who submits.
             click: The button that opened the modal.
             picks: What is ticked, each with its label.
-            view_id: The modal, which shows the results.
+            modal: Where the results are shown.
         """
         try:
             identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=True)
-            results = await self._decide_all(identity, picks, view_id=view_id)
+            results = await self._decide_all(identity, picks, modal=modal)
         except OpsError as error:
             self._note(asker.user, click.value, error)
             results = [_refusal(error, label) for label in picks.values()]
         await self._tell_thread(asker, click, results)
-        if not await self._show(results, view_id=view_id):
+        if not await self._show(results, modal):
             await asker.tell(plain_message(cards.results_text(results)), messages=self._messages)
         await self._actions.redraw(click)
 
-    async def _decide_all(self, identity: Identity, picks: dict[Pick, str], *, view_id: str) -> list[Result]:
+    async def _decide_all(self, identity: Identity, picks: dict[Pick, str], *, modal: Modal) -> list[Result]:
         """Decide all side by side, so that one that waits for a worker holds up no other."""
         tasks = [asyncio.ensure_future(self._decide(identity, pick, label)) for pick, label in picks.items()]
         try:
             _, waiting = await asyncio.wait(tasks, timeout=SLOW_SECONDS)
             if waiting:
                 so_far = zip(tasks, picks.values(), strict=True)
-                await self._show([_result(task, label) for task, label in so_far], view_id=view_id)
+                await self._show([_result(task, label) for task, label in so_far], modal)
                 await asyncio.wait(waiting)
             return [_result(task, label) for task, label in zip(tasks, picks.values(), strict=True)]
         finally:
@@ -157,11 +175,21 @@ class Review:
         by = f"by {who}" if who else ""
         return status.sentence or " ".join(part for part in (status.state, by) if part)
 
-    async def _show(self, results: list[Result], *, view_id: str) -> bool:
+    async def _show(self, results: list[Result], modal: Modal) -> bool:
         """Draw the results into the modal; False when it is not open any more."""
+        view = cards.results_view(results, name=modal.name)
+        # By the name it has only since the submit was acknowledged: no drawing can come before that one and be lost.
+        until = time.monotonic() + _CLOSED_SECONDS
+        while time.monotonic() < until:
+            if await self._updated(view, external_id=modal.name):
+                return True
+            await asyncio.sleep(_LOOK_SECONDS)
+        return await self._updated(view, view_id=modal.id)
+
+    async def _updated(self, view: Json, **which: str) -> bool:
         try:
             with translated("filling a dialog"):
-                await self._client.views_update(view_id=view_id, view=cards.results_view(results))
+                await self._client.views_update(view=view, **which)
         except OpsError as error:
             _log.info("review not shown", extra={"error_code": error.code})
             return False

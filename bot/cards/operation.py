@@ -169,4 +169,5 @@ def _buttons(status: OperationStatus, url: str, waiting: int) -> list[Json]:
         )
         if status.may_ask_again:
             again = b.button("Ask again", action=ASK_AGAIN, value=value, style="primary")
-    return b.actions(review, again, cancel, b.link_button("Open in Temporal", action=OPEN, url=url) if url else None)
+    link = b.link_button("Open in Temporal", action=OPEN, url=url, value=value) if url else None
+    return b.actions(review, again, cancel, link)

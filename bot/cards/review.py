@@ -19,6 +19,8 @@ BLOCK = "review-"
 TICKS = "requests"
 #: Slack's limits for tick boxes.
 GROUP, LABEL, PICK = 10, 75, 150
+#: What a name that is cut keeps of its end.
+_ENDING = 12
 #: So many are listed; a cluster has at most twenty open requests.
 _MOST = 40
 _TITLE = "Review requests"
@@ -81,8 +83,11 @@ class Row:
     @property
     def label(self) -> str:
         """Whose certificate it is, and under which fingerprint: fits into a tick box."""
-        print_ = short(self.pick.fingerprint)
-        return f"{b.cut(b.one_line(self.name), LABEL - len(print_) - 3)}   {print_}"
+        fingerprint, name = short(self.pick.fingerprint), b.one_line(self.name)
+        room = LABEL - len(fingerprint) - 3
+        if len(name) > room:  # pods differ by their ends
+            name = f"{name[: room - _ENDING - 1]}…{name[-_ENDING:]}"
+        return f"{name}   {fingerprint}"
 
 
 @dataclass(frozen=True)
@@ -221,14 +226,19 @@ def _listed(row: Row) -> list[Json]:
     ]
 
 
-def results_view(results: list[Result]) -> Json:
-    """Say what came of each ticked request."""
+def results_view(results: list[Result], *, name: str) -> Json:
+    """Say what came of each ticked request.
+
+    Args:
+        results: In the order in which they were listed.
+        name: Under which the modal is found again.
+    """
     is_over = all(result.came != "waits" for result in results)
-    return b.modal(
-        _TITLE,
-        blocks=[b.rich(b.line(b.text(results_sum(results), "bold")), b.lines(_came(result) for result in results))]
-        + ([b.context("The cards in the thread say how each goes on.")] if is_over else []),
-    )
+    drawn: list[Json] = [
+        b.rich(b.line(b.text(results_sum(results), "bold")), b.lines(_came(result) for result in results))
+    ]
+    drawn += [b.context("The cards in the thread say how each goes on.")] if is_over else []
+    return {**b.modal(_TITLE, blocks=drawn), "external_id": name}
 
 
 def results_sum(results: list[Result]) -> str:

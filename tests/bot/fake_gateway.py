@@ -141,6 +141,8 @@ class FakeGateway:
         return receipt
 
     def _validate(self, update: str, claims: Claims) -> None:
+        if claims.approval_id is None and (self.change is None or self.change.state not in ("running", "person")):
+            raise RefusedError("decision.closed", "This operation is not running any more.")
         if update not in ("approve", "deny"):
             return
         card = self._card(claims.workflow_id, claims.run_id or "")
