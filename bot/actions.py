@@ -22,10 +22,10 @@ from bot.cards.failure import failure_message, plain_message, sentence
 from bot.clicks import Click
 from bot.decisions import Decisions
 from bot.messages import Messages, Origin
+from bot.modals import fill_modal, open_modal
 from bot.people import People
 from bot.ports import GatewayPort
 from bot.roots import Roots
-from bot.slack_errors import translated
 from domain.errors import OpsError
 from operations.chat import MessageRef
 from operations.messages import DecisionReceipt
@@ -121,8 +121,7 @@ class Actions:
         whose = whose_of(status) if status else "this request"
         fingerprint = status.verdict.fingerprint if status and status.verdict else ""
         view = deny_view(whose=f"Certificate for {whose}", fingerprint=fingerprint, private=click.private())
-        with translated("opening a dialog"):
-            await self._client.views_open(trigger_id=trigger, view=view)
+        await open_modal(self._client, trigger=trigger, view=view)
 
     async def open_details(self, asker: Asker, click: Click, *, trigger: str) -> None:
         """Open the modal with all the evidence; it is filled when the workflow has answered."""
@@ -132,8 +131,7 @@ class Actions:
             await self.redraw(click)
 
     async def _open_details(self, asker: Asker, click: Click, *, trigger: str) -> None:
-        with translated("opening a dialog"):
-            opened = await self._client.views_open(trigger_id=trigger, view=loading_view())
+        opened = await open_modal(self._client, trigger=trigger, view=loading_view())
         view: Json
         try:
             await self._people.identify(asker.user, team_id=asker.team)
@@ -141,8 +139,7 @@ class Actions:
             view = details_view(status)
         except OpsError as error:
             view = sorry_view(" ".join(part for part in (sentence(error), error.hint) if part))
-        with translated("filling a dialog"):
-            await self._client.views_update(view_id=opened["view"]["id"], hash=opened["view"]["hash"], view=view)
+        await fill_modal(self._client, opened, view=view)
 
     async def old_button(self, asker: Asker, click: Click | None) -> None:
         """Answer a button that no release knows any more, and redraw its message."""

@@ -24,6 +24,7 @@ from bot.clicks import ButtonValue, Click
 from bot.decisions import Decisions
 from bot.guard import broken
 from bot.messages import Messages
+from bot.modals import fill_modal, open_modal
 from bot.people import Identity, People
 from bot.ports import GatewayPort
 from bot.slack_errors import translated
@@ -85,8 +86,7 @@ class Review:
             await self._actions.redraw(click)
 
     async def _open(self, asker: Asker, click: Click, *, trigger: str) -> None:
-        with translated("opening a dialog"):
-            opened = await self._client.views_open(trigger_id=trigger, view=cards.loading_view())
+        opened = await open_modal(self._client, trigger=trigger, view=cards.loading_view())
         view: Json
         try:
             identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=True)
@@ -96,8 +96,7 @@ class Review:
         except OpsError as error:
             self._note(asker.user, click.value, error)
             view = cards.sorry_view(" ".join(part for part in (sentence(error), error.hint) if part))
-        with translated("filling a dialog"):
-            await self._client.views_update(view_id=opened["view"]["id"], hash=opened["view"]["hash"], view=view)
+        await fill_modal(self._client, opened, view=view)
 
     async def _rows(self, click: Click, identity: Identity) -> list[Row]:
         targets = await self._gateway.requests_of(click.value.ref)

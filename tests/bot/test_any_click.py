@@ -88,6 +88,23 @@ async def test_a_modal_that_slack_refuses_leaves_the_message_redrawn_and_the_per
     await on.whispered("ada", "Slack")
 
 
+@pytest.mark.parametrize("action", ["details", "review"])
+async def test_who_closes_a_modal_before_it_is_filled_hears_of_no_error(on: Stage, action: str) -> None:
+    on.gateway.change = given.operation("person")
+    card = await stale(on, action, ROOT_VALUE if action == "review" else VALUE)
+    on.gateway.delay = 0.5
+    await on.click("ada", card, action)
+
+    async def view() -> dict[str, Any] | None:
+        return next(iter(await on.views("ada")), None)
+
+    await on.page("close", persona="ada", view_id=(await eventually(view))["id"])
+
+    await redrawn(on, card)
+    assert any(r.name == "views.update" for r in on.console.recorder.since(0))
+    assert await on.whispers("ada") == []
+
+
 async def test_a_message_stays_as_it_is_while_nobody_knows_better(on: Stage) -> None:
     card = await stale(on, "approve_v0")
     on.gateway.query_error = TransientError("workflow.silent", "No worker answers for this run.")
