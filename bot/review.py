@@ -179,20 +179,24 @@ class Review:
         view = cards.results_view(results, name=modal.name)
         # By the name it has only since the submit was acknowledged: no drawing can come before that one and be lost.
         until = time.monotonic() + _CLOSED_SECONDS
-        while time.monotonic() < until:
-            if await self._updated(view, external_id=modal.name):
-                return True
+        error = await self._not_drawn(view, external_id=modal.name)
+        while error == "slack.not-found" and time.monotonic() < until:
             await asyncio.sleep(_LOOK_SECONDS)
-        return await self._updated(view, view_id=modal.id)
+            error = await self._not_drawn(view, external_id=modal.name)
+        if error == "slack.not-found":
+            error = await self._not_drawn(view, view_id=modal.id)
+        if error:
+            _log.info("review not shown", extra={"error_code": error})
+        return not error
 
-    async def _updated(self, view: Json, **which: str) -> bool:
+    async def _not_drawn(self, view: Json, **which: str) -> str:
+        """Draw a modal; return the code of why not, or ''."""
         try:
             with translated("filling a dialog"):
                 await self._client.views_update(view=view, **which)
         except OpsError as error:
-            _log.info("review not shown", extra={"error_code": error.code})
-            return False
-        return True
+            return error.code
+        return ""
 
     async def _tell_thread(self, asker: Asker, click: Click, results: list[Result]) -> None:
         """Say where others see it that somebody tried to approve what they had asked for themselves."""

@@ -328,3 +328,16 @@ async def test_who_closed_the_modal_hears_the_results_all_the_same(on: Stage) ->
 
     said = await on.whispered("ada", "2 of 2 approved.")
     assert "node cockroachdb-0: approved; node cockroachdb-1: approved" in said
+
+
+@pytest.mark.parametrize("kind", ["429", "500"])
+async def test_results_reach_the_person_though_the_modal_cannot_be_drawn(on: Stage, kind: str) -> None:
+    cards = [request(0), request(1)]
+    waits(on, *cards)
+    _, view = await opened(on)
+    on.console.faults.add(Fault("views.update", kind, count=100, seconds=30))
+
+    await on.page("submit", persona="ada", view_id=view["id"], values={"requests": [value(cards[1])]})
+
+    await on.whispered("ada", "1 of 1 approved. node cockroachdb-1: approved")
+    assert sum(r.name == "views.update" for r in on.console.recorder.since(0)) == 2, "the list, and one try"
