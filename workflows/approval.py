@@ -33,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.base import claims_of
     from workflows.painter import Painter
     from workflows.problems import refusal
-    from workflows.retries import CARD
+    from workflows.retries import CARD, ISSUING_SHOWN
 
 _STATE = SearchAttributeKey.for_keyword(STATE)
 _APPROVAL = SearchAttributeKey.for_keyword(APPROVAL)
@@ -242,7 +242,11 @@ class CardWorkflow:
                 ]
             )
         workflow.set_current_details(f"**{self._start.csr}**: {state}. {sentence}")
-        if state not in CLOSED and self._reading is not None:
+        if state in CLOSED or self._reading is None:
+            return
+        if state in ("decided", "approved"):
+            self._painter.paint_within(ISSUING_SHOWN)  # the bot draws what it clicked; mostly the end comes sooner
+        else:
             self._painter.paint()
 
     def _card(self, message: MessageRef | None) -> ShowCard:

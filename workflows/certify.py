@@ -6,6 +6,7 @@ and `activities.signing`, each under its own identity.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -21,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
         CsrRequest,
         FailRequest,
         IssuedCertificate,
+        Judgement,
         SignRequest,
         VerifyRequest,
         WriteDecisionRequest,
@@ -215,21 +217,15 @@ class CertifyWorkflow(CardWorkflow):
 
     async def _write_approval(self) -> None:
         """Judge, write Approved, sign, verify; each under the identity that may."""
-        await self._find_who_is_behind()
-        if not self._drop_own_approvals():
+        known = len(self._asked_by)
+        # Side by side: that somebody else is behind it by now is rare, and then the signer is asked once more.
+        _, judged = await asyncio.gather(self._find_who_is_behind(), self._judge())
+        if judged is None or not self._drop_own_approvals():
             return
-        judged = await self._with_signer(
-            workflow.start_activity_method(
-                SigningActivities.judge,
-                self._sign_request(),
-                task_queue=signer_queue(self._start.ref.site),
-                summary="the signer judges for itself",
-                **SIGN,
-            ),
-            is_approved=False,
-        )
-        if judged is None:
-            return
+        if len(self._asked_by) != known:
+            judged = await self._judge()
+            if judged is None:
+                return
         if judged.outcome in ("changed", "no"):
             said = "The request changed." if judged.outcome == "changed" else f"The signer refuses: {judged.sentence}"
             await self._open_round(await self._read(), sentence=f"{said} Nothing was written.")
@@ -247,6 +243,18 @@ class CertifyWorkflow(CardWorkflow):
             self._set(state, written.sentence or "Decided outside meanwhile.")
         else:
             await self._sign()
+
+    async def _judge(self) -> Judgement | None:
+        return await self._with_signer(
+            workflow.start_activity_method(
+                SigningActivities.judge,
+                self._sign_request(),
+                task_queue=signer_queue(self._start.ref.site),
+                summary="the signer judges for itself",
+                **SIGN,
+            ),
+            is_approved=False,
+        )
 
     async def _sign(self) -> None:
         self._set("approved", f"Approved by {self._names()}, issuing…")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -61,6 +61,10 @@ class Painter(Generic[Payload]):
         """Ask for the post, or for a redraw not so soon after the last one; returns at once."""
         now = workflow.now()
         self._ask(now if self._drawn_at is None else max(now, self._drawn_at + REDRAW_AFTER))
+
+    def paint_within(self, wait: timedelta) -> None:
+        """Ask for a redraw after a while: what follows sooner goes into the same one; returns at once."""
+        self._ask(workflow.now() + wait)
 
     def _ask(self, due: datetime) -> None:
         self._due = due if self._due is None else min(self._due, due)

@@ -113,6 +113,8 @@ REDRAW_AFTER = timedelta(seconds=10)
 REREAD = timedelta(hours=1)
 #: A card that was never shown is given up after a day; Kubernetes collects the request by then.
 NEVER_SHOWN = timedelta(hours=24)
+#: From a decision to this, the card is not drawn again by itself: a certificate mostly takes less.
+ISSUING_SHOWN = timedelta(seconds=2)
 #: From a decision to this, the card says nothing of the signer; then it names it.
 SIGNER_SILENT = timedelta(seconds=20)
 #: Nodes that still wait while others serve have to join within this time.

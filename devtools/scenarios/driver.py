@@ -90,11 +90,14 @@ class Driver:
 
         return await until(look, f"the card of {csr} offers {action or 'itself'}", seconds=seconds)
 
+    def certify_run(self, card: Message) -> WorkflowHandle[Any, Any]:
+        """Return the run behind a card."""
+        origin = _origin(card)
+        return self.client.get_workflow_handle(origin["workflow_id"], run_id=origin["run_id"])
+
     async def certify(self, card: Message) -> CertifyStatus:
         """Return the state behind a card."""
-        origin = _origin(card)
-        handle = self.client.get_workflow_handle(origin["workflow_id"], run_id=origin["run_id"])
-        status: CertifyStatus = await handle.query(STATUS, result_type=CertifyStatus)
+        status: CertifyStatus = await self.certify_run(card).query(STATUS, result_type=CertifyStatus)
         return status
 
     async def approve(self, persona: str, card: Message) -> None:
