@@ -181,7 +181,9 @@ class Decisions:
             raise RefusedError("decision.closed", "This request is closed already.", hint="The card shows its end.")
         if not target.approval_id or target.approval_id != click.value.approval_id:
             raise RefusedError(
-                "decision.changed", "The request changed since this card was made.", hint="The card shows it as it is."
+                "decision.changed",
+                "This card is old: a newer one took its place.",
+                hint="Nothing was decided. Decide on the newer.",
             )
 
     def _require_right(

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -120,33 +121,26 @@ class ChatActivities:
         self, message: Message, origin: Origin, home: Home, sequence: int, state: str, *, is_ended: bool
     ) -> MessageRef:
         """Post a card into its thread, or into the channel where somebody deleted the root message."""
-        look_first, since = _may_be_repeat() or is_ended, 0.0 if is_ended else _since()
-        for thread_ts in (home.root_ts, "") if home.root_ts else ("",):
-            try:
-                return await self._messages.post(
-                    message,
-                    channel=home.channel,
-                    origin=origin,
-                    sequence=sequence,
-                    state=state,
-                    thread_ts=thread_ts,
-                    look_first=look_first,
-                    since=since,
-                )
-            except BrokenError as error:
-                # Somebody deleted the root message: the card still has to be seen.
-                if not thread_ts or error.code not in ("slack.thread-not-found", "slack.message-not-found"):
-                    raise
-        raise AssertionError("a post into the channel returns or raises")
+        return await self._post_in_thread(
+            message,
+            channel=home.channel,
+            origin=origin,
+            sequence=sequence,
+            state=state,
+            thread_ts=home.root_ts,
+            look_first=_may_be_repeat() or is_ended,
+            since=0.0 if is_ended else _since(),
+        )
 
     @activity.defn(name=SAY)
     async def say(self, request: Say) -> MessageRef:
-        """Say one sentence in a thread. Safe to repeat: an earlier post is found by its key."""
+        """Say one sentence in a thread or in the channel. Safe to repeat: an earlier post is found by its key."""
         info = activity.info()
         workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
         with _reported("say", workflow_id=workflow_id, run_id=run_id):
-            return await self._messages.post(
-                _said(request),
+            link = await self._messages.link(request.about) if request.about else ""
+            return await self._post_in_thread(
+                _said(request, link=link),
                 channel=request.channel,
                 origin=Origin(workflow_id, run_id, "say", request.key),
                 thread_ts=request.thread_ts,
@@ -154,6 +148,15 @@ class ChatActivities:
                 look_first=_may_be_repeat(),
                 since=_since(),
             )
+
+    async def _post_in_thread(self, message: Message, *, thread_ts: str, **how: Any) -> MessageRef:
+        """Post into a thread, or into the channel when somebody deleted its root: it still has to be seen."""
+        try:
+            return await self._messages.post(message, thread_ts=thread_ts, **how)
+        except BrokenError as error:
+            if not thread_ts or error.code not in ("slack.thread-not-found", "slack.message-not-found"):
+                raise
+            return await self._messages.post(message, **how)
 
     async def _redraw(self, ref: MessageRef, message: Message, sequence: int, state: str) -> MessageRef:
         was_drawn = await self._messages.edit(ref, message, sequence=sequence, state=state)
@@ -180,14 +183,13 @@ def _since() -> float:
     return (activity.info().scheduled_time - _CLOCKS).timestamp()
 
 
-def _said(request: Say) -> Message:
-    mark, text = _MARKS[request.kind], b.cut(request.text, b.MODAL_TEXT)
-    elements = [b.text(mark)] if mark else []
-    if request.mention:
-        elements += [b.person(request.mention), b.text(" ")]
-    who = f"{b.mention(request.mention)} " if request.mention else ""
-    fallback = b.cut(f"{mark}{who}{b.notice(request.text)}", b.FALLBACK)
-    return Message(text=fallback, blocks=[b.rich(b.line(*elements, b.text(text)))])
+def _said(request: Say, *, link: str) -> Message:
+    mark, said = _MARKS[request.kind], b.cut(request.text, b.MODAL_TEXT)
+    ids = (*((request.mention,) if request.mention else ()), *request.audience)
+    elements = [*([b.text(mark)] if mark else []), *b.audience(ids), *b.with_instants(said)]
+    elements += [b.text(" "), b.link(link, "Open it")] if link else []
+    fallback = b.cut(f"{mark}{b.notice_of_audience(ids)}{b.notice_with_instants(request.text)}", b.FALLBACK)
+    return Message(text=fallback, blocks=[b.rich(b.line(*elements))])
 
 
 @contextmanager

@@ -6,7 +6,7 @@ run's business (`certify`).
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import RefusedError
     from domain.model import Person
     from operations.certify import CertifyStart, CertifyStatus, DecisionRecord
-    from operations.chat import SHOW_CARD, MessageRef, ShowCard
+    from operations.chat import SHOW_CARD, MessageRef, Say, ShowCard
     from operations.messages import (
         APPROVE,
         ASK_AGAIN,
@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.base import claims_of
     from workflows.painter import Painter
     from workflows.problems import refusal
+    from workflows.reminders import Reminder, Reminders
     from workflows.retries import CARD, ISSUING_SHOWN
 
 _STATE = SearchAttributeKey.for_keyword(STATE)
@@ -63,6 +64,7 @@ class CardWorkflow:
         self._round_begun = workflow.now()
         self._attributes: tuple[object, ...] = ()
         self._painter = self._new_painter()
+        self._reminders = Reminders(self._reminder)
 
     def _new_painter(self) -> Painter[ShowCard]:
         return Painter(SHOW_CARD, self._card, first=CARD, edits=CARD, summary="the request's card", posted=self._shown)
@@ -126,7 +128,7 @@ class CardWorkflow:
             raise refusal(RefusedError("certify.not-expired", "This card has not expired: there is nothing to ask."))
         if claims_of(decision).approval_id != self._status.approval_id:
             raise refusal(
-                RefusedError("decision.changed", "This card was followed by another.", hint="See the new card.")
+                RefusedError("decision.changed", "This card is old: a newer one took its place.", hint="See the newer.")
             )
         reading = self._reading
         person = claims_of(decision).person
@@ -142,7 +144,7 @@ class CardWorkflow:
         if status.state in ("decided", "approved", *CLOSED):
             said = status.sentence or f"It is {status.state}."
             raise refusal(RefusedError("decision.already", f"Already decided. {said}"))
-        if status.state == "expired":
+        if status.state == "expired" or (status.expires_at is not None and workflow.now() >= status.expires_at):
             raise refusal(RefusedError("decision.expired", "This card has expired.", hint="Ask again first."))
         if status.state != "pending":
             raise refusal(RefusedError("decision.not-yet", "This request is still being read."))
@@ -217,6 +219,10 @@ class CardWorkflow:
             self._attributes = attributes
             asked = [(self._status.approval_id, self._fingerprint())] if self._status.approval_id else []
             workflow.upsert_search_attributes([_STATE.value_set(state), *rounds.asked_for(asked, approvers=approvers)])
+        if state == "pending":
+            self._reminders.go_on()
+        else:
+            self._reminders.pause()
         workflow.set_current_details(f"**{self._start.csr}**: {state}. {sentence}")
         if state in CLOSED or self._reading is None:
             return
@@ -237,7 +243,40 @@ class CardWorkflow:
 
     def _shown(self, message: MessageRef) -> None:
         """Start the clocks: from now a person can decide."""
-        now: datetime = workflow.now()
-        minutes = self._reading.rule.expires_minutes if self._reading else 60
-        self._update(shown_at=now, expires_at=now + timedelta(minutes=minutes))
+        assert self._reading is not None
+        now, rule = workflow.now(), self._reading.rule
+        expires_at = now + timedelta(minutes=rule.expires_minutes)
+        self._update(shown_at=now, expires_at=expires_at)
+        self._reminders.begin(rule, shown_at=now, until=expires_at)
+        if self._status.state != "pending":
+            self._reminders.pause()
         self._painter.paint()
+
+    def _reminder(self, reminder: Reminder) -> Say:
+        """Say that the card waits. Instants and no spans: the message may arrive late."""
+        status, message, reading = self._status, self._painter.message, self._reading
+        assert message is not None
+        assert reading is not None
+        assert status.shown_at is not None
+        assert status.expires_at is not None
+        missing = status.approvals_wanted - len(self._approvals())
+        wanted = "a decision" if not self._decisions else "one more approval" if missing == 1 else f"{missing} more"
+        cluster = f" of {status.ref.cluster}" if reminder.is_escalation else ""
+        kind = "escalate" if reminder.is_escalation else f"remind-{reminder.number}"
+        return Say(
+            channel=message.channel,
+            thread_ts="" if reminder.is_escalation else message.thread,
+            key=f"{kind}:{status.approval_id}",
+            kind="warning" if reminder.is_escalation else "milestone",
+            text=f"The certificate for {status.whose}{cluster} has been waiting for {wanted} since "
+            f"<t:{int(status.shown_at.timestamp())}>. Its card expires at <t:{int(status.expires_at.timestamp())}>.",
+            audience=self._who_may_decide(reading) if reminder.number == 1 else (),
+            about=message,
+        )
+
+    def _who_may_decide(self, reading: CsrReading) -> tuple[str, ...]:
+        """The groups and people who hold the role, without people who may not approve any more."""
+        role = reading.policy.roles.get(reading.rule.role) if reading.policy else None
+        done = {record.person.id for record, _ in self._approvals()}
+        done |= {person.id for person in self._asked_by} if reading.rule.four_eyes else set()
+        return (*role.groups, *(person for person in role.people if person not in done)) if role else ()

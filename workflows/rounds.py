@@ -38,9 +38,9 @@ def require_named(decision: Decision, *, approval_id: str, fingerprint: str) -> 
     """
     claims = claims_of(decision)
     if (claims.approval_id, claims.fingerprint) != (approval_id, fingerprint):
-        raise refusal(
-            RefusedError("decision.changed", "The request changed since this card was made.", hint="See the new card.")
-        )
+        is_same = claims.fingerprint == fingerprint
+        said = "a newer one took its place" if is_same else "the request changed since it was made"
+        raise refusal(RefusedError("decision.changed", f"This card is old: {said}.", hint="See the newer card."))
 
 
 def require_right(

@@ -122,7 +122,7 @@ async def test_a_card_of_an_earlier_round_signs_nothing_and_is_drawn_again(on: S
 
     await on.click("ada", card, "approve")
 
-    await on.whispered("ada", "The request changed since this card was made.")
+    await on.whispered("ada", "This card is old: a newer one took its place.")
     assert on.gateway.decisions == []
 
     async def redrawn() -> bool:
@@ -220,7 +220,7 @@ async def test_deny_is_checked_again_when_it_is_sent(on: Stage) -> None:
 
     await on.page("submit", persona="ada", view_id=view["id"], values={"reason": "wrong pod"})
 
-    await on.whispered("ada", "The request changed since this card was made.")
+    await on.whispered("ada", "This card is old: a newer one took its place.")
     assert on.gateway.decisions == []
 
 

@@ -82,7 +82,7 @@ _GATE = GateStatus(
     fingerprint=_QUESTION.fingerprint, state="approved", sequence=2, asked_by=(ALICE,), decisions=(_RECORD,),
     asked_at=AT, shown_at=AT, expires_at=AT, sentence="Approved by Alice.",
 )  # fmt: skip
-_MESSAGE = MessageRef(channel="C1", ts="1764072000.000100")
+_MESSAGE = MessageRef(channel="C1", ts="1764072000.000100", thread_ts="1764072000.000000")
 _DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
 
 SAMPLES: tuple[BaseModel, ...] = (
@@ -163,7 +163,7 @@ SAMPLES: tuple[BaseModel, ...] = (
     ShowOperation(channel="C1", status=_OPERATION, message=_MESSAGE),
     ShowCard(channel="C1", status=_CARD, behind_workflow_id=CHANGE, behind_run_id=RUN, message=_MESSAGE),
     StrangersStart(site="main", channel="C1"),
-    StrangersSeen(count=7, examples=("x by alice",)),
+    StrangersSeen(count=7, examples=("x by alice",), worker="a1"),
     StrangersResult(count=7, examples=("x by alice",)),
     _QUESTION,
     _GATE,
@@ -176,7 +176,16 @@ SAMPLES: tuple[BaseModel, ...] = (
         sentence="Approved by Alice.",
     ),
     ShowGate(channel="C1", status=_GATE, thread_ts="1764072000.000100", message=_MESSAGE),
-    Say(channel="C1", thread_ts="1.0", key="end:1", kind="end", text="done", mention="U1"),
+    Say(
+        channel="C1",
+        thread_ts="1.0",
+        key="end:1",
+        kind="end",
+        text="done",
+        mention="U1",
+        audience=("S1", "U2"),
+        about=_MESSAGE,
+    ),
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
@@ -51,9 +52,12 @@ class Chat:
     def __init__(self) -> None:
         self.messages: dict[str, Shown] = {}
         self.said: dict[str, Say] = {}
+        self.repeated: list[str] = []
         self.calls: list[str] = []
         self.fails: dict[str, int] = {}
         self.is_down = False
+        #: What a failed call asks for, as Slack does; without it the retry policy decides.
+        self.retry_after: timedelta | None = None
         #: Activities that Slack refuses for good, as where the channel is gone.
         self.refuses: set[str] = set()
         self.loses: tuple[str, ...] = ()
@@ -115,7 +119,8 @@ class Chat:
             behind = payload.behind_workflow_id if isinstance(payload, ShowCard) else ""
             behind = payload.thread_ts if isinstance(payload, ShowGate) else behind
             self.messages[ts] = Shown(payload.channel, ts, origin, status, behind, [status.state])
-            return MessageRef(channel=payload.channel, ts=ts)
+            roots = [m.ts for m in self.messages.values() if behind and m.origin[0] == behind]
+            return MessageRef(channel=payload.channel, ts=ts, thread_ts=roots[-1] if roots else "")
         shown = self.messages[ref.ts]
         if status.sequence <= shown.status.sequence:
             return ref if payload.message is None else MessageRef(channel=ref.channel, ts="")
@@ -151,7 +156,9 @@ class Bot:
 
     @activity.defn(name=SAY)
     async def say(self, payload: Say) -> MessageRef:
-        def effect(chat: Chat, _again: bool) -> MessageRef:
+        def effect(chat: Chat, again: bool) -> MessageRef:
+            if payload.key in chat.said and not again:
+                chat.repeated.append(payload.key)
             chat.said.setdefault(payload.key, payload)
             return MessageRef(channel=payload.channel, ts="9.000")
 
@@ -162,7 +169,7 @@ class Bot:
         chat.calls.append(name)
         if chat.is_down or chat.fails.get(name, 0) > 0:
             chat.fails[name] = chat.fails.get(name, 0) - 1
-            raise ConnectionError("chat does not answer")
+            raise ApplicationError("chat does not answer", next_retry_delay=chat.retry_after)
         if name in chat.refuses:
             raise ApplicationError("Slack knows no such channel.", non_retryable=True)
         self._lose(chat, name, "before")
