@@ -3,7 +3,7 @@
 1. Three nodes' requests are reviewed at once, and one of them is denied meanwhile: its reason stands in Kubernetes.
 2. Ask again: the pod asks with a new key; that request is denied by `kubectl` behind our back. Ask again.
 3. The next one is approved by `kubectl`, which counts as nobody's. The bot is killed and started; a person decides.
-4. root's card reminds, tells the channel, and expires within a minute (settings). A click that comes too late is refused;
+4. root's card reminds, tells the channel, and expires within a minute (settings). A click that comes late is refused;
    Ask again brings a new card, and the old one decides nothing.
 5. root wants two approvers (a setting); between them the bot is killed and started. The deploy ends.
 """
