@@ -19,6 +19,7 @@ from bot.cards.blocks import Json
 from bot.cards.details import deny_view, details_view, loading_view, sorry_view
 from bot.cards.evidence import card_message, whose_of
 from bot.cards.failure import failure_message, plain_message, sentence
+from bot.cards.gate import gate_deny_view, gate_message
 from bot.clicks import Click
 from bot.decisions import Decisions
 from bot.messages import Messages, Origin
@@ -27,7 +28,9 @@ from bot.people import People
 from bot.ports import GatewayPort
 from bot.roots import Roots
 from domain.errors import OpsError
+from operations.certify import CertifyStatus
 from operations.chat import MessageRef
+from operations.gate import GateStatus
 from operations.messages import DecisionReceipt
 from tokens.make import LIFETIME
 
@@ -82,6 +85,10 @@ class Actions:
         """Deny what the card asks."""
         await self._decided(asker, click, self._certify("deny", asker, click, reason), doing="deny")
 
+    async def deny_now(self, asker: Asker, click: Click) -> None:
+        """Say no to a question that asks for no reason."""
+        await self.deny(asker, click, "")
+
     async def ask_again(self, asker: Asker, click: Click) -> None:
         """Ask again, on a card or for a change."""
 
@@ -118,9 +125,15 @@ class Actions:
         except OpsError as error:
             await self._refused(asker, click, error, doing="deny")
             return
-        whose = whose_of(status) if status else "this request"
-        fingerprint = status.verdict.fingerprint if status and status.verdict else ""
-        view = deny_view(whose=f"Certificate for {whose}", fingerprint=fingerprint, private=click.private())
+        view: Json
+        if click.value.is_gate:
+            question = status.question if isinstance(status, GateStatus) else None
+            view = gate_deny_view(question, private=click.private())
+        else:
+            card = status if isinstance(status, CertifyStatus) else None
+            whose = whose_of(card) if card else "this request"
+            fingerprint = card.verdict.fingerprint if card and card.verdict else ""
+            view = deny_view(whose=f"Certificate for {whose}", fingerprint=fingerprint, private=click.private())
         await open_modal(self._client, trigger=trigger, view=view)
 
     async def open_details(self, asker: Asker, click: Click, *, trigger: str) -> None:
@@ -159,12 +172,19 @@ class Actions:
         value = click.value
         ref = MessageRef(channel=click.channel, ts=click.ts)
         try:
-            if not value.is_certify:
+            url = self._gateway.url(value.workflow_id, run_id=value.run_id)
+            if value.is_certify:
+                card = await self._gateway.certify_status(value.workflow_id, run_id=value.run_id)
+                message, sequence, state = card_message(card, url=url), card.sequence, str(card.state)
+            elif value.is_gate:
+                gate = await self._gateway.gate_status(
+                    value.workflow_id, run_id=value.run_id, approval_id=value.approval_id
+                )
+                message, sequence, state = gate_message(gate, url=url), gate.sequence, str(gate.state)
+            else:
                 await self._roots.redraw(ref, workflow_id=value.workflow_id, run_id=value.run_id, is_repair=True)
                 return
-            card = await self._gateway.certify_status(value.workflow_id, run_id=value.run_id)
-            message = card_message(card, url=self._gateway.url(value.workflow_id, run_id=value.run_id))
-            await self._messages.edit(ref, message, sequence=card.sequence, state=card.state, is_repair=True)
+            await self._messages.edit(ref, message, sequence=sequence, state=state, is_repair=True)
         except OpsError as error:
             _log.info("message not redrawn", extra={"error_code": error.code, "workflow_id": value.workflow_id})
 

@@ -30,6 +30,11 @@ class ButtonValue(BaseModel):
         return "/csr/" in self.workflow_id
 
     @property
+    def is_gate(self) -> bool:
+        """Whether it names a question of a change."""
+        return not self.is_certify and self.approval_id not in ("", self.run_id)
+
+    @property
     def ref(self) -> ClusterRef:
         """The cluster that a change's workflow id names.
 

@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 from domain.errors import RefusedError
 from domain.model import ClusterRef
 from gateway.failures import unreachable
-from gateway.running import ApprovalTarget, target_of
+from gateway.running import ApprovalTarget, targets_of
 from operations.queues import APPROVAL, CLUSTER, STATE
 
 #: One call to Temporal; a person waits behind it.
@@ -44,21 +44,22 @@ class ApprovalReads:
         # The id comes from a person: only what an id is made of may reach the query.
         name = _plain(approval_id)
         found = await self.pending(limit=1, more=f"AND {APPROVAL} = '{name}'") if name else ()
-        if not found:
+        asked = next((target for target in found if target.approval_id == name), None)
+        if asked is None:
             raise RefusedError(
                 "approval.unknown",
                 f"Found no open request with approval id {name or '(empty)'}, expected the id printed on a card.",
                 hint="for example /crdb approve ab12cd34",
             )
-        return found[0]
+        return asked
 
     async def pending(self, *, limit: int = 20, more: str = "") -> tuple[ApprovalTarget, ...]:
-        """Return open requests that wait for a person, oldest first.
+        """Return what waits for a person, certificates and questions of changes, oldest first.
 
         Raises:
             TransientError: `temporal.unreachable`.
         """
-        return await self._targets(f"{_OPEN_CERTIFY} AND {STATE} = 'pending' {more}".strip(), limit)
+        return await self._targets(f"ExecutionStatus = 'Running' AND {STATE} = 'pending' {more}".strip(), limit)
 
     async def open_approvals(self, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
         """Return everything that is open under an approval id, expired or decided included, oldest first.
@@ -93,9 +94,10 @@ class ApprovalReads:
     async def _targets(self, query: str, limit: int) -> tuple[ApprovalTarget, ...]:
         try:
             found = [e async for e in self._client.list_workflows(query, limit=limit, rpc_timeout=CALL)]
+            asked = [targets_of(e, await e.memo()) for e in sorted(found, key=lambda e: e.start_time)]
         except RPCError as error:
             raise unreachable(error) from error
-        return tuple(target_of(e) for e in sorted(found, key=lambda e: e.start_time))
+        return tuple(target for targets in asked for target in targets)
 
 
 def _plain(name: str) -> str:

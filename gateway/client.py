@@ -42,6 +42,7 @@ from gateway.looks import LIFETIME, RESULTS, LookResult, last_seen, silent_site
 from gateway.running import ApprovalTarget, Home, Running, running_of, target_of
 from operations.base import LookStart, Operation, Start
 from operations.certify import CertifyStatus
+from operations.gate import GATES, Gates, GateStatus
 from operations.messages import STATUS, Claims, Decision, DecisionReceipt, OperationStatus
 from operations.queues import (
     CLUSTER,
@@ -189,15 +190,16 @@ class OperationsClient(ApprovalReads):
 
     # --- decisions
 
-    async def target(self, workflow_id: str, *, run_id: str = "") -> ApprovalTarget:
-        """Return what a run asks a person for right now; needs no worker.
+    async def target(self, workflow_id: str, *, run_id: str = "", approval_id: str = "") -> ApprovalTarget:
+        """Return what a run asks a person for right now, of several the one of that id; needs no worker.
 
         Raises:
             RefusedError: `decision.closed`: there is no such run.
             TransientError: `temporal.unreachable`.
         """
         try:
-            return target_of(await self._handle(workflow_id, run_id).describe(rpc_timeout=_CALL))
+            found = await self._handle(workflow_id, run_id).describe(rpc_timeout=_CALL)
+            return target_of(found, await found.memo(), approval_id=approval_id)
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 raise _closed() from error
@@ -251,15 +253,27 @@ class OperationsClient(ApprovalReads):
         """Ask the life of a CSR for all that its card shows."""
         return await self._query(workflow_id, run_id=run_id, result=CertifyStatus)
 
+    async def gate_status(self, workflow_id: str, *, run_id: str, approval_id: str) -> GateStatus:
+        """Ask a change for all that the card of one of its questions shows.
+
+        Raises:
+            RefusedError: `approval.unknown`: it asked nothing under that id.
+        """
+        found = await self._query(workflow_id, run_id=run_id, result=Gates, name=GATES)
+        asked = next((gate for gate in found.gates if gate.approval_id == approval_id), None)
+        if asked is None:
+            raise RefusedError("approval.unknown", "This operation asks nothing under that approval id.")
+        return asked
+
     async def operation_status(self, workflow_id: str, *, run_id: str) -> OperationStatus:
         """Ask a change for all that its message shows."""
         return await self._query(workflow_id, run_id=run_id, result=OperationStatus)
 
-    async def _query(self, workflow_id: str, *, run_id: str, result: type[_Answer]) -> _Answer:
+    async def _query(self, workflow_id: str, *, run_id: str, result: type[_Answer], name: str = STATUS) -> _Answer:
         try:
             # The SDK repeats a call that timed out; a person waits no longer than one.
             async with asyncio.timeout(_CALL.total_seconds()):
-                answer = await self._handle(workflow_id, run_id).query(STATUS, result_type=result)
+                answer = await self._handle(workflow_id, run_id).query(name, result_type=result)
         except TimeoutError as error:
             raise _silent() from error
         except RPCError as error:

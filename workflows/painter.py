@@ -71,6 +71,11 @@ class Painter(Generic[Payload]):
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._paint())
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is still to be drawn."""
+        return self._due is not None or (self._task is not None and not self._task.done())
+
     async def stop(self) -> None:
         """Give up the outstanding edit; the last state is delivered elsewhere."""
         self._due = None
