@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domain.errors import InvalidRequestError
+from domain.model import ClusterRef
 
 
 class ButtonValue(BaseModel):
@@ -32,6 +33,20 @@ class ButtonValue(BaseModel):
     def is_gate(self) -> bool:
         """Whether it names a question of a change."""
         return not self.is_certify and self.approval_id not in ("", self.run_id)
+
+    @property
+    def ref(self) -> ClusterRef:
+        """The cluster that a change's workflow id names.
+
+        Raises:
+            InvalidRequestError: `click.unreadable`.
+        """
+        parts = self.workflow_id.split("/")
+        try:
+            site, namespace, cluster = parts[1:4]
+            return ClusterRef(site=site, namespace=namespace, cluster=cluster)
+        except ValueError:
+            raise _unreadable() from None
 
 
 class Click(BaseModel):

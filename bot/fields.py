@@ -106,7 +106,9 @@ def _value_after(model: type[BaseModel], name: str, rest: list[str]) -> str:
     if name != CLUSTER and _is_flag(model.model_fields[name]):
         return "true"
     if not rest or rest[0].startswith("--"):
-        raise FieldError("command.missing-value", f"Found --{name} without a value.", hint=f"--{name} VALUE")
+        raise FieldError(
+            "command.missing-value", f"Found --{name} without a value, expected one behind it.", hint=f"--{name} VALUE"
+        )
     return rest.pop(0)
 
 

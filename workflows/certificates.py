@@ -43,6 +43,7 @@ class CertifiedWorkflow(OperationWorkflow[Done]):
     def _begin(self, ref: ClusterRef, headline: str) -> None:
         super()._begin(ref, headline)
         self._pods: dict[str, PodCertificate] = {}
+        self._has_looked = False
         self._heard: dict[str, CertificateChanged] = {}
         self._issued: set[str] = set()
         self._decided_by: set[str] = set()
@@ -116,6 +117,7 @@ class CertifiedWorkflow(OperationWorkflow[Done]):
 
     async def _look_at_pods(self, spec: ClusterSpec) -> None:
         self._heard.clear()
+        self._has_looked = True
         progress = await workflow.execute_activity_method(
             ClusterActivities.certificates,
             ClusterRequest(ref=self._status.ref, spec=spec),
@@ -153,7 +155,9 @@ class CertifiedWorkflow(OperationWorkflow[Done]):
         refused = [name for name, state in states.items() if state == "refused"]
         parts = [f"{have} of {len(states)} in place"]
         parts += [f"{waiting} {'waits' if waiting == 1 else 'wait'} for a person"] if waiting else []
-        parts += [f"to ask yet: {', '.join(coming)}"] if coming else []
+        if coming:
+            # Before the first look it is not known who has asked already: the cards say so.
+            parts.append(f"to ask yet: {', '.join(coming)}" if self._has_looked else "a card for each follows here")
         parts += [f"refused: {', '.join(refused)}"] if refused else []
         is_new = bool(refused) and not self._status.may_ask_again
         self._edit(may_ask_again=bool(refused))

@@ -243,13 +243,14 @@ def button(label: str, *, action: str, value: str, style: str = "", ask: Json | 
     return element
 
 
-def link_button(label: str, *, action: str, url: str) -> Json:
-    """A button that opens a page; Slack sends its click as well."""
+def link_button(label: str, *, action: str, url: str, value: str) -> Json:
+    """A button that opens a page; Slack sends its click as well, by which its message is redrawn."""
     return {
         "type": "button",
         "action_id": action,
         "text": {"type": "plain_text", "text": cut(label, BUTTON)},
         "url": cut(url, SECTION),
+        "value": cut(value, VALUE),
     }
 
 
