@@ -172,19 +172,18 @@ class Actions:
         value = click.value
         ref = MessageRef(channel=click.channel, ts=click.ts)
         try:
-            url = self._gateway.url(value.workflow_id, run_id=value.run_id)
             if value.is_certify:
                 card = await self._gateway.certify_status(value.workflow_id, run_id=value.run_id)
-                message, sequence, state = card_message(card, url=url), card.sequence, str(card.state)
+                message = card_message(card, url=self._gateway.url(value.workflow_id, run_id=value.run_id))
+                await self._messages.edit(ref, message, sequence=card.sequence, state=card.state, is_repair=True)
             elif value.is_gate:
                 gate = await self._gateway.gate_status(
                     value.workflow_id, run_id=value.run_id, approval_id=value.approval_id
                 )
-                message, sequence, state = gate_message(gate, url=url), gate.sequence, str(gate.state)
+                message = gate_message(gate, url=self._gateway.url(value.workflow_id, run_id=value.run_id))
+                await self._messages.edit(ref, message, sequence=gate.sequence, state=gate.state, is_repair=True)
             else:
                 await self._roots.redraw(ref, workflow_id=value.workflow_id, run_id=value.run_id, is_repair=True)
-                return
-            await self._messages.edit(ref, message, sequence=sequence, state=state, is_repair=True)
         except OpsError as error:
             _log.info("message not redrawn", extra={"error_code": error.code, "workflow_id": value.workflow_id})
 

@@ -166,10 +166,12 @@ class ChatActivities:
                 since=_since(),
             )
 
-    async def _post_in_thread(self, message: Message, *, thread_ts: str, **how: Any) -> MessageRef:
+    async def _post_in_thread(
+        self, message: Message, *, thread_ts: str, is_broadcast: bool = False, **how: Any
+    ) -> MessageRef:
         """Post into a thread, or into the channel when somebody deleted its root: it still has to be seen."""
         try:
-            return await self._messages.post(message, thread_ts=thread_ts, **how)
+            return await self._messages.post(message, thread_ts=thread_ts, is_broadcast=is_broadcast, **how)
         except BrokenError as error:
             if not thread_ts or error.code not in ("slack.thread-not-found", "slack.message-not-found"):
                 raise

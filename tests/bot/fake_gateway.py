@@ -26,10 +26,10 @@ from tests.bot import given
 class FakeGateway:
     def __init__(self) -> None:
         self.card: CertifyStatus = given.card()
+        self.gate: GateStatus | None = None
         #: More open requests of the same cluster.
         self.others: dict[str, CertifyStatus] = {}
         self.silent: set[str] = set()
-        self.gate: GateStatus | None = None
         self.change: OperationStatus | None = None
         self.started: list[tuple[str, Start, ClusterRef, Person]] = []
         self.decisions: list[tuple[str, Claims, str, str]] = []
