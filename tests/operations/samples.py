@@ -20,6 +20,7 @@ from operations.chat import MessageRef, Say, ShowCard, ShowOperation
 from operations.csr import CsrRequest, CsrResult, CsrRow
 from operations.decide import ApproveRequest, CancelRequest, DenyRequest, HelpRequest
 from operations.deploy import DeployRequest, DeployResult, DeployStart
+from operations.init import InitRequest, InitResult, InitStart
 from operations.messages import (
     AskedBy,
     CertificateChanged,
@@ -72,6 +73,7 @@ _CARD = CertifyStatus(
 )  # fmt: skip
 _MESSAGE = MessageRef(channel="C1", ts="1764072000.000100")
 _DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
+_INIT = InitRequest(ref=REF, plan=True)
 
 SAMPLES: tuple[BaseModel, ...] = (
     _TOKEN,
@@ -97,6 +99,9 @@ SAMPLES: tuple[BaseModel, ...] = (
         decided_by=("U1",),
         plan=("one",),
     ),
+    _INIT,
+    InitStart(request_id="r1", token=_TOKEN, request=_INIT),
+    InitResult(outcome="initialized", nodes=3, target=0, cluster_id="c", version="25.2", plan=("one",)),
     StatusRequest(ref=REF),
     NodeRow(
         pod="cockroachdb-0",

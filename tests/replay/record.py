@@ -47,6 +47,20 @@ async def deploy_cancelled(stage: Stage) -> Handle:
     return handle
 
 
+async def init_happy(stage: Stage) -> Handle:
+    stage.world.wait_for_init()
+    handle = await stage.initialize()
+    await handle.result()
+    return handle
+
+
+async def init_nothing_to_do(stage: Stage) -> Handle:
+    await init_happy(stage)
+    handle = await stage.initialize()
+    await handle.result()
+    return handle
+
+
 async def certify_issued(stage: Stage) -> Handle:
     handle = await stage.certify(stage.world.add_pod())
     stage.approve_all(BOB)
@@ -75,6 +89,8 @@ STORIES: tuple[Callable[[Stage], Awaitable[Handle]], ...] = (
     deploy_happy,
     deploy_nothing_to_do,
     deploy_cancelled,
+    init_happy,
+    init_nothing_to_do,
     certify_issued,
     certify_denied,
     certify_expired_and_asked_again,
