@@ -25,6 +25,8 @@ from domain.model import CLIENT_POD
 from gateway.connect import connect
 from gateway.settings import TemporalSettings
 from operations.chat import SAY, SHOW_CARD, SHOW_OPERATION
+from operations.deploy import DeployResult
+from operations.init import InitResult
 from operations.queues import CHAT_QUEUE, certify_id
 from tests.workflows.acting import activity_names, ops_activities, signer_activities
 from tests.workflows.killed_worker import serve
@@ -33,7 +35,7 @@ from tests.workflows.stage import Grounds, Stage
 from tests.workflows.waiting import until
 from tests.workflows.world import State, World, configuration
 
-Story = Literal["first", "kept", "joined", "again", "certify", "deny", "deny-outside"]
+Story = Literal["first", "kept", "joined", "again", "init", "certify", "deny", "deny-outside"]
 
 NODES = ("cockroachdb-0", "cockroachdb-1", "cockroachdb-2")
 NODE_CSR, ROOT_CSR = "crdb.node.cockroachdb-0", "crdb.client.root"
@@ -47,6 +49,7 @@ GROUPS: list[tuple[Story, tuple[str, ...]]] = [
     ("kept", (SHOW_OPERATION, SAY)),
     ("joined", ("nodes.observe",)),
     ("again", ("cluster.ask_again",)),
+    ("init", ("cluster.plan_init", "cluster.client_pod", "nodes.init")),
     ("certify", ("certificates.read", "running.behind", "signing.judge")),
     ("certify", ("certificates.approve", "signing.sign", "certificates.verify")),
     ("certify", (SHOW_CARD,)),
@@ -106,6 +109,9 @@ class Case:
     def _set_scene(self, world: World) -> None:
         if self.story in ("kept", "joined"):
             world.keep_certificates(*NODES, CLIENT_POD)
+        if self.story == "init":
+            world.wait_for_init()
+            del world.state.pods[CLIENT_POD]
         if self.story == "again":
             world.keep_certificates(*NODES)
         if self.story == "joined":
@@ -156,9 +162,10 @@ class Case:
             await self.stage.until_started(workflow_id)
             result = await self.stage.client.get_workflow_handle(workflow_id).result()
             return str(result["state"])
-        handle = await self.stage.deploy()
+        handle = await (self.stage.initialize() if self.story == "init" else self.stage.deploy())
         try:
-            return (await handle.result()).outcome
+            result: DeployResult | InitResult = await handle.result()
+            return result.outcome
         except WorkflowFailureError as error:
             return repr(error.cause)
 
@@ -226,6 +233,7 @@ def effects_of(story: Story) -> list[str]:
             "recorded target 0",
             "init 0",
         ],
+        "init": ["made client pod", "recorded target 0", "init 0"],
         "certify": [f"approved {NODE_CSR}", f"issued {NODE_CSR}"],
         "deny": [f"denied {NODE_CSR}"],
         "deny-outside": [f"failed {NODE_CSR}"],
@@ -233,7 +241,7 @@ def effects_of(story: Story) -> list[str]:
     return sorted(wanted[story])
 
 
-ENDINGS = {"certify": "issued", "deny": "denied", "deny-outside": "denied"}
+ENDINGS = {"init": "initialized", "certify": "issued", "deny": "denied", "deny-outside": "denied"}
 
 
 @pytest.mark.asyncio(loop_scope="module")
