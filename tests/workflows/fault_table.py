@@ -24,7 +24,7 @@ _HEAD = """# Fault matrix
 What was seen on {date}, written by `python -m tests.workflows.fault_table`; do not edit by hand.
 
 Every operation is played on a real Temporal server with the production's workflows and activities; behind their ports
-stand fakes that count. ✓: the fault was met at this step, the operation ended well, nothing was lost and nothing doubled:
+stand fakes that count. ✓: the fault was met at this step, the operation ended well, nothing was lost, nothing doubled:
 one `init`, one authority, one object of each name, one certificate for each request, one decision, one root message and
 one card for each request. What is seen of these faults on a real Kubernetes is in
 [when X dies](../explanation/when-x-dies.md).

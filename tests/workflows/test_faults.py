@@ -1,4 +1,4 @@
-"""The fault matrix: {deploy, certify, init}, every step, every fault that can meet it. Nothing is lost, nothing doubled.
+"""The fault matrix: {deploy, certify, init}, every step, every fault that can meet it: nothing lost or doubled.
 
 Cells that do not apply are in `fault_cells` with their reason. Workers are killed in `test_killed`, since that needs
 processes; the server dies in `test_faults_outage`.
