@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.configuration import ApprovalRule
+from domain.configuration import ApprovalRule, Approvals
 from domain.csr import CsrState, CsrVerdict
 from domain.initialization import InitFacts, InitPlan
 from domain.model import ClusterRef, ClusterSpec, Person
@@ -46,6 +46,7 @@ class Authorization(_Payload):
     requester: Person
     policy: PolicySnapshot
     channel: str
+    approvals: Approvals = Approvals()
 
 
 # cluster: cluster.plan, cluster.plan_init, cluster.record_ca, cluster.apply, cluster.client_pod, cluster.certificates,

@@ -19,6 +19,7 @@ from bot.cards.blocks import Json
 from bot.cards.details import deny_view, details_view, loading_view, sorry_view
 from bot.cards.evidence import card_message, whose_of
 from bot.cards.failure import failure_message, plain_message, sentence
+from bot.cards.gate import gate_deny_view, gate_message
 from bot.cards.operation import operation_message
 from bot.clicks import Click
 from bot.decisions import Decisions
@@ -27,7 +28,9 @@ from bot.people import People
 from bot.ports import GatewayPort
 from bot.slack_errors import translated
 from domain.errors import OpsError
+from operations.certify import CertifyStatus
 from operations.chat import MessageRef
+from operations.gate import GateStatus
 from operations.messages import DecisionReceipt
 from tokens.make import LIFETIME
 
@@ -74,6 +77,10 @@ class Actions:
         """Deny what the card asks."""
         await self._decided(asker, click, self._certify("deny", asker, click, reason), doing="deny")
 
+    async def deny_now(self, asker: Asker, click: Click) -> None:
+        """Say no to a question that asks for no reason."""
+        await self.deny(asker, click, "")
+
     async def ask_again(self, asker: Asker, click: Click) -> None:
         """Ask again, on a card or for a change."""
 
@@ -105,9 +112,15 @@ class Actions:
             await self._refused(asker, click, error, doing="deny")
             await self.redraw(click)
             return
-        whose = whose_of(status) if status else "this request"
-        fingerprint = status.verdict.fingerprint if status and status.verdict else ""
-        view = deny_view(whose=f"Certificate for {whose}", fingerprint=fingerprint, private=click.private())
+        view: Json
+        if click.value.is_gate:
+            question = status.question if isinstance(status, GateStatus) else None
+            view = gate_deny_view(question, private=click.private())
+        else:
+            card = status if isinstance(status, CertifyStatus) else None
+            whose = whose_of(card) if card else "this request"
+            fingerprint = card.verdict.fingerprint if card and card.verdict else ""
+            view = deny_view(whose=f"Certificate for {whose}", fingerprint=fingerprint, private=click.private())
         with translated("opening a dialog"):
             await self._client.views_open(trigger_id=trigger, view=view)
 
@@ -148,6 +161,11 @@ class Actions:
             if value.is_certify:
                 card = await self._gateway.certify_status(value.workflow_id, run_id=value.run_id)
                 message, sequence, state = card_message(card, url=url), card.sequence, str(card.state)
+            elif value.is_gate:
+                gate = await self._gateway.gate_status(
+                    value.workflow_id, run_id=value.run_id, approval_id=value.approval_id
+                )
+                message, sequence, state = gate_message(gate, url=url), gate.sequence, str(gate.state)
             else:
                 change = await self._gateway.operation_status(value.workflow_id, run_id=value.run_id)
                 message, sequence, state = operation_message(change, url=url), change.sequence, str(change.state)

@@ -21,6 +21,7 @@ from bot.actions import Actions
 from bot.cards.details import DENY_CALLBACK
 from bot.cards.evidence import APPROVE, DENY, DETAILS
 from bot.cards.failure import failure_message
+from bot.cards.gate import DENY_NOW
 from bot.cards.operation import ASK_AGAIN, CANCEL, OPEN
 from bot.command import COMMAND
 from bot.decisions import Decisions
@@ -113,7 +114,12 @@ def build_app(
 
     app.middleware(OwnWorkspace(configuration.team, actions, tasks).check)
     app.command(COMMAND)(listeners.command)
-    for action_id, work in ((APPROVE, actions.approve), (ASK_AGAIN, actions.ask_again), (CANCEL, actions.cancel)):
+    for action_id, work in (
+        (APPROVE, actions.approve),
+        (DENY_NOW, actions.deny_now),
+        (ASK_AGAIN, actions.ask_again),
+        (CANCEL, actions.cancel),
+    ):
         app.action(action_id)(listeners.click(action_id, work))
     app.action(DENY)(listeners.deny)
     app.action(DETAILS)(listeners.details)

@@ -28,6 +28,11 @@ class ButtonValue(BaseModel):
         """Whether it names the life of a CSR; else it names a change."""
         return "/csr/" in self.workflow_id
 
+    @property
+    def is_gate(self) -> bool:
+        """Whether it names a question of a change."""
+        return not self.is_certify and self.approval_id not in ("", self.run_id)
+
 
 class Click(BaseModel):
     """A button, and the message it stood on; also what a modal that follows carries on."""

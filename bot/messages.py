@@ -148,7 +148,7 @@ class Messages:
                 unfurl_media=False,
                 **more,
             )
-        return MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]))
+        return MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]), thread_ts=thread_ts)
 
     async def edit(
         self, ref: MessageRef, message: Message, *, sequence: int, state: str = "", is_repair: bool = False
@@ -245,11 +245,21 @@ class Messages:
             for found in answer.get("messages") or ():
                 metadata = found.get("metadata") or {}
                 if metadata.get("event_type") == EVENT and metadata.get("event_payload") == wanted:
-                    return MessageRef(channel=channel, ts=str(found["ts"]))
+                    return MessageRef(channel=channel, ts=str(found["ts"]), thread_ts=thread_ts)
             cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
                 return None
         return None
+
+    async def link(self, ref: MessageRef) -> str:
+        """Return the address of a message; empty when Slack does not tell, since it is only a convenience."""
+        try:
+            with self._held("chat.getPermalink", "asking for a message's address"):
+                answer = await self._client.chat_getPermalink(channel=ref.channel, message_ts=ref.ts)
+        except OpsError as error:
+            _log.info("no link to a message", extra={"error_code": error.code})
+            return ""
+        return str(answer["permalink"])
 
     async def whisper(self, message: Message, *, channel: str, user: str, thread_ts: str = "") -> bool:
         """Say something that only one person sees; False when Slack did not take it."""

@@ -14,6 +14,7 @@ from gateway.looks import LookResult
 from gateway.running import ApprovalTarget, Home, Running
 from operations.base import Operation, Start
 from operations.certify import CertifyStatus
+from operations.gate import GateStatus
 from operations.messages import Decision, DecisionReceipt, OperationStatus
 
 
@@ -37,8 +38,8 @@ class GatewayPort(Protocol):
     async def home(self, workflow_id: str, *, run_id: str = "") -> Home:
         """Return where a change is shown."""
 
-    async def target(self, workflow_id: str, *, run_id: str = "") -> ApprovalTarget:
-        """Return what a run asks a person for right now."""
+    async def target(self, workflow_id: str, *, run_id: str = "", approval_id: str = "") -> ApprovalTarget:
+        """Return what a run asks a person for right now, of several the one of that id."""
 
     async def find_approval(self, approval_id: str) -> ApprovalTarget:
         """Return the run that asks under this approval id."""
@@ -56,6 +57,9 @@ class GatewayPort(Protocol):
 
     async def certify_status(self, workflow_id: str, *, run_id: str) -> CertifyStatus:
         """Ask the life of a CSR for all that its card shows."""
+
+    async def gate_status(self, workflow_id: str, *, run_id: str, approval_id: str) -> GateStatus:
+        """Ask a change for all that the card of one of its questions shows."""
 
     async def operation_status(self, workflow_id: str, *, run_id: str) -> OperationStatus:
         """Ask a change for all that its message shows."""

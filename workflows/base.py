@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import OpsError, RefusedError
     from domain.model import ClusterRef, Person
     from operations.base import Request, Start, request_hash
-    from operations.chat import SHOW_OPERATION, MessageRef, Say, ShowOperation
+    from operations.chat import SHOW_OPERATION, MessageRef, Say, ShowGate, ShowOperation
     from operations.messages import (
         CANCEL,
         STATUS,
@@ -185,6 +185,7 @@ class OperationWorkflow(Generic[Done]):
         await announce(
             AnnounceRequest(
                 operation=ShowOperation(channel=self._channel, status=self._status, message=message),
+                gates=await self._last_gates(),
                 say=Say(
                     channel=self._channel,
                     thread_ts=message.ts if message else "",
@@ -195,6 +196,10 @@ class OperationWorkflow(Generic[Done]):
                 ),
             )
         )
+
+    async def _last_gates(self) -> tuple[ShowGate, ...]:
+        """Return the questions whose last state is still to be shown; changes that ask some say which (`gate`)."""
+        return ()
 
     def _ending(self, state: OperationState) -> str:
         words = {

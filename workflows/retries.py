@@ -24,6 +24,13 @@ class Terms(TypedDict, total=False):
     cancellation_type: ActivityCancellationType
 
 
+def within(terms: Terms, left: timedelta) -> Terms:
+    """Return terms that end when the time that is left is over."""
+    bounded = terms.copy()
+    bounded["schedule_to_close_timeout"] = max(left, timedelta(seconds=1))
+    return bounded
+
+
 _QUICK = RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_interval=timedelta(seconds=10))
 _STEADY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 
@@ -46,7 +53,7 @@ SIGNER = Terms(
     schedule_to_close_timeout=timedelta(minutes=5),
     retry_policy=_QUICK,
 )
-#: Judging and signing after a person's decision: a day, so that a decision outlives an outage of the signer.
+#: Judging and signing; `SIGN_WITHIN` of the decision.
 SIGN = Terms(
     start_to_close_timeout=timedelta(seconds=30), schedule_to_close_timeout=timedelta(hours=24), retry_policy=_STEADY
 )
@@ -113,6 +120,11 @@ REDRAW_AFTER = timedelta(seconds=10)
 REREAD = timedelta(hours=1)
 #: A card that was never shown is given up after a day; Kubernetes collects the request by then.
 NEVER_SHOWN = timedelta(hours=24)
+#: Judged and signed within this time of a person's decision, so that it outlives an outage of the signer; the signer
+#: itself takes no older decision.
+SIGN_WITHIN = timedelta(hours=24)
+#: From a decision to this, the card is not drawn again by itself: a certificate mostly takes less.
+ISSUING_SHOWN = timedelta(seconds=2)
 #: From a decision to this, the card says nothing of the signer; then it names it.
 SIGNER_SILENT = timedelta(seconds=20)
 #: Nodes that still wait while others serve have to join within this time.

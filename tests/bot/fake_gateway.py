@@ -17,6 +17,7 @@ from gateway.running import ApprovalTarget, Home, Running
 from operations.base import Operation, Start
 from operations.certify import CertifyStatus, DecisionRecord
 from operations.csr import CsrResult, CsrRow
+from operations.gate import GateStatus
 from operations.messages import Claims, Decision, DecisionReceipt, OperationStatus
 from tests.bot import given
 
@@ -24,6 +25,7 @@ from tests.bot import given
 class FakeGateway:
     def __init__(self) -> None:
         self.card: CertifyStatus = given.card()
+        self.gate: GateStatus | None = None
         self.change: OperationStatus | None = None
         self.started: list[tuple[str, Start, ClusterRef, Person]] = []
         self.decisions: list[tuple[str, Claims, str, str]] = []
@@ -76,8 +78,11 @@ class FakeGateway:
     async def home(self, workflow_id: str, *, run_id: str = "") -> Home:
         return self.homes.get(workflow_id, Home())
 
-    async def target(self, workflow_id: str, *, run_id: str = "") -> ApprovalTarget:
+    async def target(self, workflow_id: str, *, run_id: str = "", approval_id: str = "") -> ApprovalTarget:
         await self._answer()
+        gate = self.gate
+        if gate is not None and (workflow_id, run_id) == (gate.workflow_id, gate.run_id):
+            return self._gate_target(gate)
         card = self.card
         if (workflow_id, run_id) != (card.workflow_id, card.run_id):
             raise RefusedError("decision.closed", "This request is closed already.")
@@ -92,15 +97,32 @@ class FakeGateway:
             since=given.AT,
         )
 
+    def _gate_target(self, gate: GateStatus) -> ApprovalTarget:
+        is_asked = gate.state == "pending"
+        return ApprovalTarget(
+            workflow_id=gate.workflow_id,
+            run_id=gate.run_id,
+            approval_id=gate.approval_id if is_asked else "",
+            fingerprint=gate.fingerprint if is_asked else "",
+            question=gate.question.headline if is_asked else "",
+            state="pending" if is_asked else "running",
+            cluster=gate.ref.cluster,
+            since=given.AT,
+        )
+
     async def find_approval(self, approval_id: str) -> ApprovalTarget:
         await self._answer()
+        if self.gate is not None and approval_id == self.gate.approval_id:
+            return self._gate_target(self.gate)
         if approval_id != self.card.approval_id:
             raise RefusedError("approval.unknown", f"Found no open request with approval id {approval_id}.")
         return await self.target(self.card.workflow_id, run_id=self.card.run_id)
 
     async def pending(self, *, limit: int = 20) -> tuple[ApprovalTarget, ...]:
         await self._answer()
-        return (await self.target(self.card.workflow_id, run_id=self.card.run_id),)[:limit]
+        card = await self.target(self.card.workflow_id, run_id=self.card.run_id)
+        gate = [self._gate_target(self.gate)] if self.gate is not None else []
+        return (card, *gate)[:limit]
 
     async def open_approvals(self, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
         return await self.pending(limit=limit)
@@ -113,12 +135,34 @@ class FakeGateway:
             return self.receipts[update_id]
         claims = Claims.model_validate_json(decision.token.claims)
         assert (claims.verb, claims.workflow_id, claims.run_id) == (update, workflow_id, run_id)
-        self._validate(update, claims)
+        if self.gate is not None and claims.approval_id == self.gate.approval_id:
+            self._answer_gate(self.gate, claims, decision.reason)
+        else:
+            self._validate(update, claims)
         self.decisions.append((update, claims, decision.reason, update_id))
-        self._apply(update, claims, decision.reason)
+        if self.gate is None or claims.approval_id != self.gate.approval_id:
+            self._apply(update, claims, decision.reason)
         receipt = DecisionReceipt(sentence="Recorded.")
         self.receipts[update_id] = receipt
         return receipt
+
+    def _answer_gate(self, gate: GateStatus, claims: Claims, reason: str) -> None:
+        if gate.state != "pending":
+            raise RefusedError("decision.already", f"Already decided. {gate.sentence}")
+        record = DecisionRecord(
+            verb=claims.verb,
+            person=claims.person,
+            at=datetime.now(UTC),
+            approval_id=claims.approval_id or "",
+            fingerprint=claims.fingerprint or "",
+            reason=reason,
+        )
+        records = (*gate.decisions, record)
+        is_enough = claims.verb == "deny" or len(records) >= gate.question.rule.approvals
+        state = {"approve": "approved", "deny": "denied"}[claims.verb] if is_enough else "pending"
+        said = f"Denied by {claims.person.name}: {reason}" if claims.verb == "deny" else f"Approved by {len(records)}."
+        changed = {"state": state, "sentence": said, "sequence": gate.sequence + 1, "decisions": records}
+        self.gate = gate.model_copy(update=changed)
 
     def _validate(self, update: str, claims: Claims) -> None:
         if update not in ("approve", "deny"):
@@ -154,6 +198,14 @@ class FakeGateway:
         if self.query_error is not None:
             raise self.query_error
         return self.card
+
+    async def gate_status(self, workflow_id: str, *, run_id: str, approval_id: str) -> GateStatus:
+        await self._answer()
+        if self.query_error is not None:
+            raise self.query_error
+        if self.gate is None or self.gate.approval_id != approval_id:
+            raise RefusedError("approval.unknown", "This operation asks nothing under that approval id.")
+        return self.gate
 
     async def operation_status(self, workflow_id: str, *, run_id: str) -> OperationStatus:
         await self._answer()

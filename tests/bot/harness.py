@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.app import Bot, Myself, build_app
 from bot.cards.blocks import Message
 from bot.cards.evidence import card_message
+from bot.cards.gate import gate_message
 from bot.health import Health, Transport, ask_health
 from bot.messages import Origin
 from bot.pace import Pace
@@ -24,6 +25,7 @@ from devtools.console import Console
 from devtools.console.manifest import DEFAULT_PATH, SOCKET_PATH
 from domain.configuration import Configuration
 from operations.chat import MessageRef
+from operations.gate import GateStatus
 from tests.bot import given
 from tests.bot.fake_gateway import FakeGateway
 
@@ -121,6 +123,10 @@ class Stage:
 
     async def post_card(self) -> MessageRef:
         return await self.post(card_message(self.gateway.card))
+
+    async def post_gate(self, gate: GateStatus | None = None) -> MessageRef:
+        self.gateway.gate = gate or given.gate()
+        return await self.post(gate_message(self.gateway.gate), kind="gate")
 
 
 @asynccontextmanager

@@ -5,52 +5,50 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 from temporalio.client import WorkflowHandle
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from devtools.console import Console
 from devtools.console.faults import Fault
 from devtools.console.recorder import Record
-from gateway.connect import DATA_CONVERTER
+from gateway.connect import connect
+from gateway.settings import TemporalSettings
+from tests.bot.forked import Forked, forked_bot
 from tests.bot.harness import APP_TOKEN, SECRET, TOKEN, eventually
 from tests.bot.showing import FollowingWorkflow
-from tests.bot.test_process import ROOT, bot, console_for, environment, event
+from tests.bot.test_process import ROOT, console_for, environment, event
+
+Begin = Callable[[], Awaitable[WorkflowHandle[FollowingWorkflow, list[str]]]]
 
 
-@asynccontextmanager
-async def temporal_with_a_change(binary: str) -> AsyncIterator[tuple[WorkflowEnvironment, Any]]:
-    """A Temporal that runs `FollowingWorkflow`, and a function that starts it."""
-    async with (
-        await WorkflowEnvironment.start_local(
-            dev_server_existing_path=binary, data_converter=DATA_CONVERTER
-        ) as temporal,
-        Worker(temporal.client, task_queue="q", workflows=[FollowingWorkflow]),
-    ):
+@pytest.fixture
+async def begin(temporal_address: str) -> AsyncIterator[Begin]:
+    """Starts `FollowingWorkflow`, which runs here."""
+    temporal = await connect(TemporalSettings(address=temporal_address, namespace="default"), identity="test")
+    async with Worker(temporal, task_queue="q", workflows=[FollowingWorkflow]):
 
         async def begin() -> WorkflowHandle[FollowingWorkflow, list[str]]:
-            return await temporal.client.start_workflow(FollowingWorkflow.run, id="following", task_queue="q")
+            return await temporal.start_workflow(FollowingWorkflow.run, id="following", task_queue="q")
 
-        yield temporal, begin
+        yield begin
 
 
-def settings(folder: Path, temporal: WorkflowEnvironment, api_url: str, transport: str) -> dict[str, str]:
+def settings(folder: Path, temporal: str, api_url: str, transport: str) -> dict[str, str]:
     return environment(
         folder,
         CRDBOPS_SLACK_API_URL=api_url,
         CRDBOPS_SLACK_TRANSPORT=transport,
-        CRDBOPS_TEMPORAL_ADDRESS=temporal.client.service_client.config.target_host,
+        CRDBOPS_TEMPORAL_ADDRESS=temporal,
     )
 
 
-async def ready(process: asyncio.subprocess.Process, console: Console) -> None:
+async def ready(process: Forked, console: Console) -> None:
     port = (await event(process, "bot listens"))["port"]
     console.bot_url = f"http://127.0.0.1:{port}/slack/events"
     async with aiohttp.ClientSession() as session:
@@ -77,15 +75,12 @@ def shown(console: Console) -> list[tuple[str, list[str]]]:
 
 
 async def test_a_bot_killed_amid_a_post_and_started_again_posts_nothing_twice(
-    tmp_path: Path, temporal_binary: str
+    tmp_path: Path, temporal_address: str, begin: Begin
 ) -> None:
-    async with (
-        temporal_with_a_change(temporal_binary) as (temporal, begin),
-        console_for("socket") as console,
-    ):
-        env = settings(tmp_path, temporal, console.api_url, "socket")
+    async with console_for("socket") as console:
+        env = settings(tmp_path, temporal_address, console.api_url, "socket")
         console.faults.add(Fault("chat.postMessage", "slow", seconds=3))
-        async with bot(env) as first:
+        async with forked_bot(env) as first:
             await ready(first, console)
             handle = await begin()
 
@@ -97,7 +92,7 @@ async def test_a_bot_killed_amid_a_post_and_started_again_posts_nothing_twice(
             await first.wait()
         await handle.signal(FollowingWorkflow.step)
 
-        async with bot(env) as second:
+        async with forked_bot(env) as second:
             await ready(second, console)
             await handle.signal(FollowingWorkflow.end)
             await handle.result()
@@ -106,13 +101,12 @@ async def test_a_bot_killed_amid_a_post_and_started_again_posts_nothing_twice(
         assert len(calls(console, "chat.postMessage")) == 2, "the root and the end"
 
 
-async def test_a_bot_killed_between_two_states_shows_the_last_one(tmp_path: Path, temporal_binary: str) -> None:
-    async with (
-        temporal_with_a_change(temporal_binary) as (temporal, begin),
-        console_for("http") as console,
-    ):
-        env = settings(tmp_path, temporal, console.api_url, "http")
-        async with bot(env) as first:
+async def test_a_bot_killed_between_two_states_shows_the_last_one(
+    tmp_path: Path, temporal_address: str, begin: Begin
+) -> None:
+    async with console_for("http") as console:
+        env = settings(tmp_path, temporal_address, console.api_url, "http")
+        async with forked_bot(env) as first:
             await ready(first, console)
             handle = await begin()
 
@@ -126,7 +120,7 @@ async def test_a_bot_killed_between_two_states_shows_the_last_one(tmp_path: Path
             await handle.signal(FollowingWorkflow.step)
         await handle.signal(FollowingWorkflow.end)
 
-        async with bot(env) as second:
+        async with forked_bot(env) as second:
             await ready(second, console)
             await handle.result()
 
@@ -142,13 +136,10 @@ async def test_a_bot_killed_between_two_states_shows_the_last_one(tmp_path: Path
     ],
 )
 async def test_while_slack_is_away_states_pass_and_the_last_is_shown_once(
-    tmp_path: Path, temporal_binary: str, kind: str, seconds: int
+    tmp_path: Path, temporal_address: str, begin: Begin, kind: str, seconds: int
 ) -> None:
-    async with (
-        temporal_with_a_change(temporal_binary) as (temporal, begin),
-        console_for("http") as console,
-    ):
-        async with bot(settings(tmp_path, temporal, console.api_url, "http")) as process:
+    async with console_for("http") as console:
+        async with forked_bot(settings(tmp_path, temporal_address, console.api_url, "http")) as process:
             await ready(process, console)
             handle = await begin()
 
@@ -173,15 +164,14 @@ async def test_while_slack_is_away_states_pass_and_the_last_is_shown_once(
 
 
 async def test_a_bot_with_a_socket_finds_a_slack_that_was_killed_and_started_again(
-    tmp_path: Path, temporal_binary: str
+    tmp_path: Path, temporal_address: str
 ) -> None:
     async with (
-        temporal_with_a_change(temporal_binary) as (temporal, _),
         aiohttp.ClientSession() as session,
         slack(0, session) as (url, console),
     ):
-        env = settings(tmp_path, temporal, f"{url}/api/", "socket")
-        async with bot(env) as process:
+        env = settings(tmp_path, temporal_address, f"{url}/api/", "socket")
+        async with forked_bot(env) as process:
             await event(process, "socket opened")
             assert await helped(session, url)
             console.kill()
@@ -218,13 +208,14 @@ async def helped(session: aiohttp.ClientSession, url: str) -> bool:
         return bool((await answer.json())["ok"])
 
 
-async def test_a_bot_that_is_told_to_stop_answers_what_it_was_asked_first(tmp_path: Path, temporal_binary: str) -> None:
+async def test_a_bot_that_is_told_to_stop_answers_what_it_was_asked_first(
+    tmp_path: Path, temporal_address: str
+) -> None:
     async with (
-        temporal_with_a_change(temporal_binary) as (temporal, _),
         console_for("socket") as console,
         aiohttp.ClientSession() as session,
     ):
-        async with bot(settings(tmp_path, temporal, console.api_url, "socket")) as process:
+        async with forked_bot(settings(tmp_path, temporal_address, console.api_url, "socket")) as process:
             await event(process, "socket opened")
             body = {"persona": "vic", "channel": "C0OPS", "text": "/crdb status"}
             async with session.post(f"{console.url}/_page/command", json=body) as answer:

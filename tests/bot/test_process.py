@@ -13,13 +13,14 @@ import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from devtools.console import Console
 from devtools.console.manifest import DEFAULT_PATH, SOCKET_PATH
-from gateway.connect import DATA_CONVERTER
+from gateway.connect import connect
+from gateway.settings import TemporalSettings
 from tests.bot import given
+from tests.bot.forked import Forked, forked_bot
 from tests.bot.harness import APP_TOKEN, SECRET, TOKEN, eventually
 from tests.bot.showing import ShowingWorkflow
 
@@ -63,7 +64,7 @@ async def bot(env: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
         await process.wait()
 
 
-async def event(process: asyncio.subprocess.Process, name: str) -> dict[str, object]:
+async def event(process: asyncio.subprocess.Process | Forked, name: str) -> dict[str, object]:
     assert process.stderr is not None
     seen = []
     while line := await process.stderr.readline():
@@ -76,20 +77,18 @@ async def event(process: asyncio.subprocess.Process, name: str) -> dict[str, obj
 
 @pytest.mark.parametrize("transport", ["http", "socket"])
 async def test_the_process_answers_commands_serves_chat_and_stops_in_order(
-    tmp_path: Path, temporal_binary: str, transport: str
+    tmp_path: Path, temporal_address: str, transport: str
 ) -> None:
     async with (
-        await WorkflowEnvironment.start_local(
-            dev_server_existing_path=temporal_binary, data_converter=DATA_CONVERTER
-        ) as temporal,
         console_for(transport) as console,
         aiohttp.ClientSession() as session,
     ):
+        temporal = await connect(TemporalSettings(address=temporal_address, namespace="default"), identity="test")
         env = environment(
             tmp_path,
             CRDBOPS_SLACK_API_URL=console.api_url,
             CRDBOPS_SLACK_TRANSPORT=transport,
-            CRDBOPS_TEMPORAL_ADDRESS=temporal.client.service_client.config.target_host,
+            CRDBOPS_TEMPORAL_ADDRESS=temporal_address,
         )
         async with bot(env) as process:
             port = (await event(process, "bot listens"))["port"]
@@ -105,10 +104,8 @@ async def test_the_process_answers_commands_serves_chat_and_stops_in_order(
             async with session.post(f"{console.url}/_page/command", json=body) as answer:
                 assert (await answer.json())["ok"]
 
-            async with Worker(temporal.client, task_queue="q", workflows=[ShowingWorkflow]):
-                root, card, end = await temporal.client.execute_workflow(
-                    ShowingWorkflow.run, id="showing", task_queue="q"
-                )
+            async with Worker(temporal, task_queue="q", workflows=[ShowingWorkflow]):
+                root, card, end = await temporal.execute_workflow(ShowingWorkflow.run, id="showing", task_queue="q")
 
             async with session.get(f"{console.url}/_page/state", params={"persona": "ada"}) as answer:
                 state = await answer.json()
@@ -138,8 +135,7 @@ async def test_the_process_answers_commands_serves_chat_and_stops_in_order(
 async def test_settings_that_cannot_be_right_end_with_two_and_a_sentence(
     tmp_path: Path, change: dict[str, str], words: str
 ) -> None:
-    async with bot(environment(tmp_path, **change)) as process:
-        assert process.stderr is not None
+    async with forked_bot(environment(tmp_path, **change)) as process:
         said = (await process.stderr.read()).decode()
 
         assert await process.wait() == 2

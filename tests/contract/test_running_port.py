@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import uuid
 
 import pytest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.testing import WorkflowEnvironment
 
 from activities.clients.temporal import TemporalRunning
 from activities.payloads import RunningChange
-from gateway.connect import DATA_CONVERTER
+from gateway.connect import connect
+from gateway.settings import TemporalSettings
+from gateway.setup import set_up
 from operations.queues import CLUSTER, certify_id, change_id
 from tests.activities.world import REQUESTER, World
 
@@ -20,14 +21,10 @@ KEY = SearchAttributeKey.for_keyword(CLUSTER)
 
 
 @pytest.fixture
-async def client(temporal_binary: str) -> AsyncIterator[Client]:
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=temporal_binary,
-        data_converter=DATA_CONVERTER,
-        search_attributes=[KEY],
-        dev_server_log_level="error",
-    ) as environment:
-        yield environment.client
+async def client(temporal_address: str) -> Client:
+    settings = TemporalSettings(address=temporal_address, namespace=f"running-{uuid.uuid4().hex}")
+    await set_up(settings, seconds=30)
+    return await connect(settings, identity="test")
 
 
 async def start(client: Client, workflow: str, workflow_id: str, *, cluster: str, **memo: object) -> str:

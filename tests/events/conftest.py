@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from gateway.connect import connect
 from gateway.settings import TemporalSettings
-from tests.workflows.server import running_server
 from tests.workflows.stage import Grounds, new_site
 from tests.workflows.world import World, configuration
 
 
 @pytest.fixture(scope="session")
-def grounds() -> Iterator[Grounds]:
-    with running_server() as address:
-        yield Grounds(address)
+def grounds(temporal_address: str) -> Grounds:
+    return Grounds(temporal_address)
 
 
 @pytest.fixture

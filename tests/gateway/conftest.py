@@ -1,22 +1,21 @@
-"""One Temporal dev server for all tests of the gateway; each test uses clusters of its own."""
+"""A gateway in a namespace of its own, in which no other folder's tests list; each test uses clusters of its own."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from domain.model import ClusterRef
 from gateway.client import OperationsClient
-from gateway.connect import DATA_CONVERTER
-from operations.queues import SEARCH_ATTRIBUTES, ops_queue
+from gateway.connect import connect
+from gateway.settings import TemporalSettings
+from gateway.setup import set_up
+from operations.queues import ops_queue
 from tests.gateway.workflows import ALL
 
 _names = itertools.count()
@@ -35,18 +34,11 @@ class Server:
 
 
 @pytest_asyncio.fixture(loop_scope="package", scope="package")
-async def server(temporal_binary: str) -> AsyncIterator[Server]:
-    env = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=temporal_binary,
-        data_converter=DATA_CONVERTER,
-        search_attributes=[
-            SearchAttributeKey.for_keyword_list(name) if kind == "KeywordList" else SearchAttributeKey.for_keyword(name)
-            for name, kind in SEARCH_ATTRIBUTES.items()
-        ],
-    )
-    async with env:
-        address = env.client.service_client.config.target_host
-        yield Server(env.client, address, OperationsClient(env.client, ui_url="http://ui.example"))
+async def server(temporal_address: str) -> Server:
+    settings = TemporalSettings(address=temporal_address, namespace="default")
+    await set_up(settings, seconds=30)
+    client = await connect(settings, identity="test")
+    return Server(client, temporal_address, OperationsClient(client, ui_url="http://ui.example"))
 
 
 @pytest.fixture

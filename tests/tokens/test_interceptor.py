@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from gateway.connect import connect
+from gateway.settings import TemporalSettings
 from operations.messages import Decision, DecisionReceipt, Token
 from tests.tokens.keys import KID, OTHER_KEY, PERSON, RING, SIGNER, private_pem
 from tests.tokens.update_workflow import SmallWorkflow
@@ -29,18 +29,15 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(temporal_binary: str) -> AsyncIterator[WorkflowEnvironment]:
-    async with await WorkflowEnvironment.start_local(
-        data_converter=pydantic_data_converter, dev_server_existing_path=temporal_binary
-    ) as environment:
-        yield environment
+async def client(temporal_address: str) -> Client:
+    return await connect(TemporalSettings(address=temporal_address), identity="test")
 
 
-def _worker(server: WorkflowEnvironment, queue: str, *, now: datetime = NOW) -> Worker:
+def _worker(client: Client, queue: str, *, now: datetime = NOW) -> Worker:
     """A worker with the interceptor, its clock standing still, and the sandbox as production has it."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules("domain", "operations", "tokens")
     return Worker(
-        server.client,
+        client,
         task_queue=queue,
         workflows=[SmallWorkflow],
         interceptors=[UpdateTokenInterceptor(RING, clock=lambda: now)],
@@ -48,17 +45,17 @@ def _worker(server: WorkflowEnvironment, queue: str, *, now: datetime = NOW) -> 
     )
 
 
-async def _start(server: WorkflowEnvironment, queue: str) -> Small:
-    handle = await server.client.start_workflow(SmallWorkflow.run, id=f"crdb/{queue}", task_queue=queue)
+async def _start(client: Client, queue: str) -> Small:
+    handle = await client.start_workflow(SmallWorkflow.run, id=f"crdb/{queue}", task_queue=queue)
     run_id = handle.first_execution_run_id
-    return server.client.get_workflow_handle_for(SmallWorkflow.run, handle.id, run_id=run_id)
+    return client.get_workflow_handle_for(SmallWorkflow.run, handle.id, run_id=run_id)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def run(server: WorkflowEnvironment) -> AsyncIterator[Small]:
+async def run(client: Client) -> AsyncIterator[Small]:
     queue = str(uuid.uuid4())
-    async with _worker(server, queue):
-        handle = await _start(server, queue)
+    async with _worker(client, queue):
+        handle = await _start(client, queue)
         yield handle
         await handle.terminate()
 
@@ -170,14 +167,14 @@ async def test_an_update_without_a_validator_passes_unchecked_which_is_why_every
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_what_was_accepted_is_not_checked_again_when_it_is_replayed_weeks_later(
-    server: WorkflowEnvironment,
+    client: Client,
 ) -> None:
     queue = str(uuid.uuid4())
-    async with _worker(server, queue):
-        run = await _start(server, queue)
+    async with _worker(client, queue):
+        run = await _start(client, queue)
         await run.execute_update(SmallWorkflow.approve, Decision(token=_token(run)))
 
-    async with _worker(server, queue, now=NOW + timedelta(days=30)):
+    async with _worker(client, queue, now=NOW + timedelta(days=30)):
         await run.signal(SmallWorkflow.end)
         heard = await run.result()
 

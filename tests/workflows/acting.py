@@ -381,7 +381,7 @@ class Signer:
         def effect() -> IssuedCertificate:
             request = self.world.request(asked.csr, asked.csr_uid)
             if request is None:
-                raise RefusedError("csr.gone", "The request is not there any more.")
+                raise RefusedError("certify.gone", "The request is not there any more.")
             self._check(request, asked)
             self.world.issue(request)
             return _certificate(request)

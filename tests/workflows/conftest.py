@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.workflows.server import running_server
 from tests.workflows.stage import Grounds, Stage, staged
 
 
 @pytest.fixture(scope="session")
-def grounds() -> Iterator[Grounds]:
-    with running_server() as address:
-        yield Grounds(address)
+def grounds(temporal_address: str) -> Grounds:
+    return Grounds(temporal_address)
 
 
 @pytest.fixture

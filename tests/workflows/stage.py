@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -280,9 +280,14 @@ def new_site() -> str:
 
 @asynccontextmanager
 async def staged(
-    grounds: Grounds, *, file: Configuration | None = None, has_signer: bool = True, watches: bool = True
+    grounds: Grounds,
+    *,
+    file: Configuration | None = None,
+    has_signer: bool = True,
+    watches: bool = True,
+    classes: Sequence[type] = (),
 ) -> AsyncIterator[Stage]:
-    """Put up a site: workers of both roles, the bot's chat worker, the watch of requests."""
+    """Put up a site: workers of both roles, the bot's chat worker, the watch of requests; `classes` are served too."""
     file = file or configuration(new_site())
     (site,) = file.sites
     client = await connect(TemporalSettings(address=grounds.address), identity=f"test-{site}")
@@ -293,7 +298,7 @@ async def staged(
             client,
             queue=ops_queue(site),
             ring=pen.ring,
-            classes=workflow_classes(),
+            classes=[*workflow_classes(), *classes],
             activities=ops_activities(world, pen.ring),
         )
     ]

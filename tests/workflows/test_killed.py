@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -28,6 +27,7 @@ from operations.chat import SAY, SHOW_CARD, SHOW_OPERATION
 from operations.deploy import DeployResult
 from operations.init import InitResult
 from operations.queues import CHAT_QUEUE, certify_id
+from tests.forks import FORKS
 from tests.workflows.acting import activity_names, ops_activities, signer_activities
 from tests.workflows.killed_worker import serve
 from tests.workflows.people import BOB
@@ -59,9 +59,6 @@ GROUPS: list[tuple[Story, tuple[str, ...]]] = [
 CASES = [(story, name, group) for group, (story, names) in enumerate(GROUPS) for name in names]
 #: Seconds for one group, on a machine that has much else to do.
 DEADLINE = 150
-
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.workflows.killed_worker"])
 
 
 @dataclass
@@ -125,7 +122,7 @@ class Case:
     def _start(self) -> None:
         ring = json.dumps({"keys": [self._grounds.pen.ring_key.model_dump(mode="json")]})
         site = self.stage.world.ref.site
-        process = _context.Process(
+        process = FORKS.Process(
             target=serve, args=(self._grounds.address, site, self._file, ring, self.names), daemon=True
         )
         process.start()
