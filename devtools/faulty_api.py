@@ -65,9 +65,9 @@ class FaultyApi:
     async def __aenter__(self) -> FaultyApi:
         timeout = aiohttp.ClientTimeout(total=None)
         self._session = aiohttp.ClientSession(auto_decompress=False, timeout=timeout)
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
+        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, shutdown_timeout=1).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
