@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.e2e.test_faults_on_kubernetes import BESIDE, DEPLOY, INIT
 from tests.workflows.fault_cells import FAULTS, STEPS, Fault, Step, reason_against
 from tests.workflows.fault_runs import Run, play_faults, play_outage
 from tests.workflows.server import running_server
@@ -29,6 +30,12 @@ one `init`, one authority, one object of each name, one certificate for each req
 one card for each request. What is seen of these faults on a real Kubernetes is in
 [when X dies](../explanation/when-x-dies.md).
 
+"""
+
+_ON_KUBERNETES = """## On a real Kubernetes
+
+Chosen cells, in one world: `tests/e2e/test_faults_on_kubernetes.py`. Workers are killed there by
+`test_killed_on_kubernetes.py` and by the scenario `faults`.
 """
 
 
@@ -49,6 +56,9 @@ def render(runs: Iterable[Run], *, date: str) -> str:
     lines += ["", "k: killed before and after each activity of the step by `tests/workflows/test_killed.py`.", ""]
     lines += ["| fault | as it is played |", "| --- | --- |"]
     lines += [f"| {fault} | {how} |" for fault, how in FAULTS.items()]
+    lines += ["", _ON_KUBERNETES]
+    chosen = [name for name, *_ in (*DEPLOY, *INIT)]
+    lines += [f"- {name}" for name in sorted([*chosen, *BESIDE])]
     return _HEAD.format(date=date) + "\n".join(lines) + "\n"
 
 
