@@ -28,7 +28,7 @@ test: test-fast ## all tests; those on a real Kubernetes build and start it them
 		$(BIN)/pytest --with-cluster -m cluster $(ARGS); fi
 
 test-fast: $(READY) ## the tests that need no Kubernetes
-	@$(BIN)/pytest -m "not cluster" -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -m "not cluster" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## format, lint, types, imports
 	@$(BIN)/ruff format --check .

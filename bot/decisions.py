@@ -16,12 +16,12 @@ from bot.clicks import Click
 from bot.people import Identity, People, missing_role
 from bot.ports import GatewayPort
 from domain.configuration import ApprovalRule, Configuration, RoleName
-from domain.errors import OpsError, RefusedError
+from domain.errors import InvalidRequestError, OpsError, RefusedError
 from domain.roles import PolicySnapshot, may_decide
 from gateway.running import ApprovalTarget
 from operations.certify import CertifyStatus
 from operations.gate import GateStatus
-from operations.messages import APPROVE, ASK_AGAIN, CANCEL, Decision, DecisionReceipt, Token, Verb
+from operations.messages import APPROVE, ASK_AGAIN, CANCEL, RETARGET, Decision, DecisionReceipt, Token, Verb
 from tokens.make import TokenSigner
 
 _log = logging.getLogger(__name__)
@@ -91,14 +91,40 @@ class Decisions:
         self._require_right(identity, status, is_approval=False)
         return status
 
-    async def certify(self, verb: Verb, click: Click, identity: Identity, *, reason: str = "") -> DecisionReceipt:
+    def require_approver(self, identity: Identity) -> None:
+        """Check that a person may approve some request at all, before they are shown several.
+
+        Raises:
+            RefusedError: No, and why.
+            TransientError: It cannot be known right now.
+        """
+        self._require_right(identity, None, is_approval=True)
+
+    def objection(self, identity: Identity, status: CertifyStatus) -> str:
+        """Return the code of what would keep a person from approving this request, as far as the bot knows; or ''."""
+        try:
+            self._require_right(identity, status, is_approval=True)
+        except OpsError as error:
+            return error.code
+        return ""
+
+    async def certify(
+        self, verb: Verb, click: Click, identity: Identity, *, reason: str = "", fingerprint: str = ""
+    ) -> DecisionReceipt:
         """Approve or deny what a card asks: a certificate's or a change's.
+
+        Args:
+            verb: `approve` or `deny`.
+            click: The request.
+            identity: Who decides.
+            reason: Why, for a denial.
+            fingerprint: What was shown, where that is known; anything else is refused as changed.
 
         Raises:
             OpsError: Refused, closed, not recorded in time, or Temporal cannot be reached.
         """
         target, status = await asyncio.gather(self._target(click), self._asked(click))
-        self._require_same(click, target, status)
+        self._require_same(click, target, status, fingerprint=fingerprint)
         verdict = status.verdict if isinstance(status, CertifyStatus) else None
         if verb == APPROVE and verdict is not None and not verdict.is_approvable:
             failed = ", ".join(check.title for check in verdict.failed)
@@ -143,6 +169,27 @@ class Decisions:
         update_id = f"{CANCEL}:{value.run_id}:{identity.person.id}"
         return await self._send("cancel", click, identity, token, update_id=update_id)
 
+    async def retarget(self, click: Click, identity: Identity) -> DecisionReceipt:
+        """Send a change that runs to another number of nodes; the token names it.
+
+        Raises:
+            InvalidRequestError: `click.unreadable`: the button names no number.
+        """
+        value = click.value
+        if value.nodes is None:
+            raise InvalidRequestError("click.unreadable", "This button is of an older release.", hint="Ask again.")
+        token = self._signer.issue(
+            "retarget",
+            identity.person,
+            workflow_id=value.workflow_id,
+            now=self._clock(),
+            run_id=value.run_id,
+            nodes=value.nodes,
+        )
+        # There and back again is possible within a run: the click itself tells them apart.
+        update_id = f"{RETARGET}:{value.run_id}:{value.nodes}:{click.stamp}:{identity.person.id}"
+        return await self._send("retarget", click, identity, token, update_id=update_id)
+
     async def _send(
         self, verb: Verb, click: Click, identity: Identity, token: Token, *, update_id: str, reason: str = ""
     ) -> DecisionReceipt:
@@ -170,7 +217,12 @@ class Decisions:
         return await self._gateway.target(value.workflow_id, run_id=value.run_id, approval_id=value.approval_id)
 
     def _require_same(
-        self, click: Click, target: ApprovalTarget, status: CertifyStatus | GateStatus | None = None
+        self,
+        click: Click,
+        target: ApprovalTarget,
+        status: CertifyStatus | GateStatus | None = None,
+        *,
+        fingerprint: str = "",
     ) -> None:
         """Sign only what the clicked card named."""
         if isinstance(status, GateStatus) and status.state in ("approved", "denied"):
@@ -179,7 +231,8 @@ class Decisions:
             raise RefusedError("decision.closed", status.sentence, hint="The card shows its end.")
         if not target.is_open:
             raise RefusedError("decision.closed", "This request is closed already.", hint="The card shows its end.")
-        if not target.approval_id or target.approval_id != click.value.approval_id:
+        is_same = bool(target.approval_id) and target.approval_id == click.value.approval_id
+        if not is_same or (fingerprint and fingerprint != target.fingerprint):
             raise RefusedError(
                 "decision.changed",
                 "This card is old: a newer one took its place.",

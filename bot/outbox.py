@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from temporalio import activity
@@ -20,9 +21,9 @@ from bot.cards import blocks as b
 from bot.cards.blocks import Message
 from bot.cards.evidence import card_message
 from bot.cards.gate import gate_message
-from bot.cards.operation import operation_message
-from bot.messages import Messages, Origin
+from bot.messages import Drawing, Messages, Origin
 from bot.ports import GatewayPort
+from bot.roots import Roots
 from domain.errors import BrokenError, OpsError, TransientError
 from gateway.running import Home
 from operations.chat import (
@@ -59,24 +60,33 @@ class ChatActivities:
     Args:
         messages: Posts and redraws.
         gateway: Knows where a change is shown.
+        roots: Draws root messages.
         clock: Now.
     """
 
-    def __init__(self, messages: Messages, gateway: GatewayPort, *, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self,
+        messages: Messages,
+        gateway: GatewayPort,
+        *,
+        roots: Roots | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
         self._messages = messages
         self._gateway = gateway
+        self._roots = roots or Roots(gateway, messages)
         self._clock = clock
 
     @activity.defn(name=SHOW_OPERATION)
     async def show_operation(self, request: ShowOperation) -> MessageRef:
         """Post or redraw an operation's root message. Safe to repeat: an earlier post is found by its metadata."""
         status = request.status
-        message = operation_message(status, url=self._gateway.url(status.workflow_id, run_id=status.run_id))
+        drawing = partial(self._roots.drawing, status)
         with _reported("operation", workflow_id=status.workflow_id, run_id=status.run_id):
             if request.message is not None:
-                return await self._redraw(request.message, message, status.sequence, status.state)
+                return await self._redraw(request.message, drawing, status.sequence, status.state)
             return await self._messages.post(
-                message,
+                await drawing(),
                 channel=request.channel,
                 origin=Origin(status.workflow_id, status.run_id, "operation"),
                 sequence=status.sequence,
@@ -88,6 +98,12 @@ class ChatActivities:
     @activity.defn(name=SHOW_CARD)
     async def show_card(self, request: ShowCard) -> MessageRef:
         """Post or redraw a certificate's card. Safe to repeat: an earlier post is found by its metadata."""
+        shown = await self._show_card(request)
+        # How many requests wait stands on the root message; nothing here waits for that.
+        self._roots.follow(request.behind_workflow_id, run_id=request.behind_run_id)
+        return shown
+
+    async def _show_card(self, request: ShowCard) -> MessageRef:
         status = request.status
         message = card_message(status, url=self._gateway.url(status.workflow_id, run_id=status.run_id))
         with _reported("card", workflow_id=status.workflow_id, run_id=status.run_id):
@@ -128,6 +144,7 @@ class ChatActivities:
             sequence=sequence,
             state=state,
             thread_ts=home.root_ts,
+            is_broadcast=self._roots.is_first_card(home.channel, home.root_ts, origin),
             look_first=_may_be_repeat() or is_ended,
             since=0.0 if is_ended else _since(),
         )
@@ -149,16 +166,18 @@ class ChatActivities:
                 since=_since(),
             )
 
-    async def _post_in_thread(self, message: Message, *, thread_ts: str, **how: Any) -> MessageRef:
+    async def _post_in_thread(
+        self, message: Message, *, thread_ts: str, is_broadcast: bool = False, **how: Any
+    ) -> MessageRef:
         """Post into a thread, or into the channel when somebody deleted its root: it still has to be seen."""
         try:
-            return await self._messages.post(message, thread_ts=thread_ts, **how)
+            return await self._messages.post(message, thread_ts=thread_ts, is_broadcast=is_broadcast, **how)
         except BrokenError as error:
             if not thread_ts or error.code not in ("slack.thread-not-found", "slack.message-not-found"):
                 raise
             return await self._messages.post(message, **how)
 
-    async def _redraw(self, ref: MessageRef, message: Message, sequence: int, state: str) -> MessageRef:
+    async def _redraw(self, ref: MessageRef, message: Message | Drawing, sequence: int, state: str) -> MessageRef:
         was_drawn = await self._messages.edit(ref, message, sequence=sequence, state=state)
         return ref if was_drawn else MessageRef(channel=ref.channel, ts="")
 

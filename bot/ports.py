@@ -5,6 +5,7 @@ So that the bot can be tried without a Temporal server.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -49,6 +50,12 @@ class GatewayPort(Protocol):
 
     async def open_approvals(self, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
         """Return everything that is open under an approval id, expired or decided included, oldest first."""
+
+    async def requests_of(self, ref: ClusterRef, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
+        """Return the open certificate requests of one cluster, expired or decided included, oldest first."""
+
+    async def runs(self, run_ids: Iterable[str]) -> tuple[ApprovalTarget, ...]:
+        """Return what these runs ask for, open or closed."""
 
     async def decide(
         self, update: str, *, workflow_id: str, run_id: str, decision: Decision, update_id: str

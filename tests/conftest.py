@@ -21,6 +21,11 @@ from gateway.ending import end
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+#: A file runs in one process: these begin first, so that none of them is what all others have to wait for at the end.
+_LONGEST = frozenset(
+    {"test_killed.py", "test_outages.py", "test_deploy.py", "test_deploy_stopped.py", "test_certify.py"}
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--with-cluster", action="store_true", help="run the tests that need the dev cluster")
@@ -34,12 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave cluster tests out unless asked for, and run them last."""
+    """Leave cluster tests out unless asked for, and run them last; begin with the files that take longest."""
     slow = [item for item in items if item.get_closest_marker("cluster")]
     if not config.getoption("--with-cluster"):
         for item in slow:
             item.add_marker(pytest.mark.skip(reason="needs the dev cluster: give --with-cluster (make test does)"))
-    items.sort(key=lambda item: item.get_closest_marker("cluster") is not None)
+    items.sort(key=lambda item: (item.get_closest_marker("cluster") is not None, item.path.name not in _LONGEST))
 
 
 _STATUS = pytest.StashKey[int]()

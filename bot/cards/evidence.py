@@ -189,5 +189,7 @@ def _buttons(status: CertifyStatus, url: str) -> list[Json]:
     if status.state == "expired":
         again = b.button("Ask again", action=ASK_AGAIN, value=value, style="primary")
     details = b.button("Details", action=DETAILS, value=value) if status.evidence is not None else None
-    link = b.link_button("Open in Temporal", action=OPEN, url=url) if url and status.state in ("failed",) else None
+    link = None
+    if url and status.state == "failed":
+        link = b.link_button("Open in Temporal", action=OPEN, url=url, value=value)
     return b.actions(approve, deny, again, details, link)

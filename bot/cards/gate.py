@@ -134,5 +134,7 @@ def _buttons(status: GateStatus, url: str) -> list[Json]:
         no = b.button(
             f"{_word(question.no, 30)}{'…' if is_asked else ''}", action=DENY if is_asked else DENY_NOW, value=value
         )
-    link = b.link_button("Open in Temporal", action=OPEN, url=url) if url and status.state == "pending" else None
+    link = None
+    if url and status.state == "pending":
+        link = b.link_button("Open in Temporal", action=OPEN, url=url, value=value)
     return b.actions(yes, no, link)

@@ -1,4 +1,4 @@
-"""A fake of Temporal behind the bot's port: one card, one change, kept in memory, validating like the workflows do.
+"""A fake of Temporal behind the bot's port: one card or several, one change, validating like the workflows do.
 
 It refuses impossible states, records what it was asked, and can be made slow, silent or away.
 """
@@ -6,6 +6,7 @@ It refuses impossible states, records what it was asked, and can be made slow, s
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from domain.errors import OpsError, RefusedError, TransientError
@@ -26,6 +27,9 @@ class FakeGateway:
     def __init__(self) -> None:
         self.card: CertifyStatus = given.card()
         self.gate: GateStatus | None = None
+        #: More open requests of the same cluster.
+        self.others: dict[str, CertifyStatus] = {}
+        self.silent: set[str] = set()
         self.change: OperationStatus | None = None
         self.started: list[tuple[str, Start, ClusterRef, Person]] = []
         self.decisions: list[tuple[str, Claims, str, str]] = []
@@ -83,16 +87,22 @@ class FakeGateway:
         gate = self.gate
         if gate is not None and (workflow_id, run_id) == (gate.workflow_id, gate.run_id):
             return self._gate_target(gate)
-        card = self.card
-        if (workflow_id, run_id) != (card.workflow_id, card.run_id):
-            raise RefusedError("decision.closed", "This request is closed already.")
+        return self._target_of(self._card(workflow_id, run_id))
+
+    def _card(self, workflow_id: str, run_id: str) -> CertifyStatus:
+        for card in (self.card, *self.others.values()):
+            if (workflow_id, run_id) == (card.workflow_id, card.run_id):
+                return card
+        raise RefusedError("decision.closed", "This request is closed already.")
+
+    def _target_of(self, card: CertifyStatus) -> ApprovalTarget:
         return ApprovalTarget(
-            workflow_id=workflow_id,
-            run_id=run_id,
+            workflow_id=card.workflow_id,
+            run_id=card.run_id,
             approval_id=card.approval_id,
             fingerprint=card.verdict.fingerprint if card.verdict else "",
             state=card.state,
-            cluster=card.ref.cluster,
+            cluster=str(card.ref),
             is_open=card.state not in ("issued", "denied", "failed", "gone"),
             since=given.AT,
         )
@@ -126,6 +136,16 @@ class FakeGateway:
 
     async def open_approvals(self, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
         return await self.pending(limit=limit)
+
+    async def requests_of(self, ref: ClusterRef, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
+        await self._answer()
+        found = [self._target_of(card) for card in (self.card, *self.others.values()) if card.ref == ref]
+        return tuple(target for target in found if target.is_open and target.approval_id)[:limit]
+
+    async def runs(self, run_ids: Iterable[str]) -> tuple[ApprovalTarget, ...]:
+        await self._answer()
+        wanted = set(run_ids)
+        return tuple(self._target_of(card) for card in (self.card, *self.others.values()) if card.run_id in wanted)
 
     async def decide(
         self, update: str, *, workflow_id: str, run_id: str, decision: Decision, update_id: str
@@ -165,15 +185,32 @@ class FakeGateway:
         self.gate = gate.model_copy(update=changed)
 
     def _validate(self, update: str, claims: Claims) -> None:
+        if claims.approval_id is None and (self.change is None or self.change.state not in ("running", "person")):
+            raise RefusedError("decision.closed", "This operation is not running any more.")
         if update not in ("approve", "deny"):
             return
-        if self.card.state != "pending":
-            raise RefusedError("decision.already", f"Already decided. {self.card.sentence}")
-        if update == "approve" and any(claims.person.is_same_as(p) for p in self.card.asked_by):
+        card = self._card(claims.workflow_id, claims.run_id or "")
+        if card.run_id in self.silent:
+            raise TransientError("decision.not-recorded", "Your click was not recorded. Nothing was decided.")
+        if card.state != "pending":
+            raise RefusedError("decision.already", f"Already decided. {card.sentence}")
+        if update == "approve" and any(claims.person.is_same_as(p) for p in card.asked_by):
             raise RefusedError("approval.four-eyes", "Refused: that person asked.")
 
+    def _put(self, card: CertifyStatus) -> None:
+        if card.run_id == self.card.run_id:
+            self.card = card
+        else:
+            self.others[card.run_id] = card
+
     def _apply(self, update: str, claims: Claims, reason: str) -> None:
-        sequence = self.card.sequence + 1
+        if update == "cancel" and self.change is not None:
+            changed_change = {"state": "cancelled", "sequence": self.change.sequence + 1}
+            self.change = self.change.model_copy(update=changed_change)
+        if claims.approval_id is None:
+            return
+        card = self._card(claims.workflow_id, claims.run_id or "")
+        sequence = card.sequence + 1
         if update in ("approve", "deny"):
             record = DecisionRecord(
                 verb=update,
@@ -185,19 +222,16 @@ class FakeGateway:
             )
             said = f"Approved by {claims.person.name}, issuing…" if update == "approve" else f"Denied: {reason}"
             changed = {"state": "decided", "sentence": said, "sequence": sequence, "decisions": (record,)}
-            self.card = self.card.model_copy(update=changed)
-        if update == "cancel" and self.change is not None:
-            changed_change = {"state": "cancelled", "sequence": self.change.sequence + 1}
-            self.change = self.change.model_copy(update=changed_change)
-        if update == "ask_again" and claims.approval_id:
+            self._put(card.model_copy(update=changed))
+        if update == "ask_again":
             again = {"state": "pending", "approval_id": "new00001", "sequence": sequence}
-            self.card = self.card.model_copy(update=again)
+            self._put(card.model_copy(update=again))
 
     async def certify_status(self, workflow_id: str, *, run_id: str) -> CertifyStatus:
         await self._answer()
         if self.query_error is not None:
             raise self.query_error
-        return self.card
+        return self._card(workflow_id, run_id) if self.others else self.card
 
     async def gate_status(self, workflow_id: str, *, run_id: str, approval_id: str) -> GateStatus:
         await self._answer()

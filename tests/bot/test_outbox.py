@@ -180,6 +180,34 @@ async def test_a_card_goes_into_the_thread_of_the_change_behind_it(on: Stage) ->
     assert [reply["ts"] for reply in (await messages(on))[0]["replies"]] == [ref.ts]
 
 
+async def test_the_first_card_of_a_thread_is_seen_in_the_channel_and_the_next_are_not(on: Stage) -> None:
+    root = await show(on, ShowOperation(channel="C0OPS", status=given.operation()))
+    on.gateway.homes["x"] = Home("C0OPS", root.ts)
+    outbox = chat(on)
+    cards = [
+        ShowCard(channel="C0OPS", status=given.card(run_id=f"run-{number}"), behind_workflow_id="x")
+        for number in range(3)
+    ]
+    on.console.faults.add(Fault("chat.postMessage", "500", count=1))
+    with pytest.raises(ApplicationError):
+        await environment().run(outbox.show_card, cards[0])
+
+    for card in (cards[1], cards[0], cards[2]):
+        await environment().run(outbox.show_card, card)
+
+    replies = (await messages(on))[0]["replies"]
+    assert [reply["is_broadcast"] for reply in replies] == [False, True, False], (
+        "whichever was to be the first stays it"
+    )
+
+
+async def test_a_card_in_no_thread_is_no_broadcast(on: Stage) -> None:
+    await show_card(on, ShowCard(channel="C0OPS", status=given.card()))
+
+    post = next(r for r in on.console.recorder.since(0) if r.name == "chat.postMessage")
+    assert "reply_broadcast" not in post.arguments
+
+
 async def test_a_card_that_waited_half_a_minute_goes_into_the_channel(on: Stage) -> None:
     request = ShowCard(channel="C0OPS", status=given.card(), behind_workflow_id="x")
 

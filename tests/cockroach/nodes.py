@@ -13,10 +13,10 @@ import ssl
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +95,6 @@ class Page:
         return content
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
-        return None
-
-
 class Node:
     """One node: its folders, ports and, while it runs, its process."""
 
@@ -173,16 +168,20 @@ class Node:
 
     def get(self, path: str, *, scheme: str = "https") -> Page:
         """Ask the HTTP port; status 0 when nobody listens."""
-        context = ssl.create_default_context(cafile=str(self.certs / "ca.crt"))
-        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirect())
+        connection = self._connection(scheme)
         try:
-            with opener.open(f"{scheme}://127.0.0.1:{self.http_port}{path}", timeout=5) as answer:
-                return Page(answer.status, answer.read().decode())
-        except urllib.error.HTTPError as error:
-            with error:
-                return Page(error.code, error.headers.get("Location") or error.read().decode())
-        except urllib.error.URLError:
+            connection.request("GET", path)
+        except OSError:
+            connection.close()
             return Page(0, "")
+        with closing(connection), connection.getresponse() as answer:
+            return Page(answer.status, answer.getheader("Location") or answer.read().decode())
+
+    def _connection(self, scheme: str) -> HTTPConnection:
+        if scheme == "http":
+            return HTTPConnection("127.0.0.1", self.http_port, timeout=5)
+        context = ssl.create_default_context(cafile=str(self.certs / "ca.crt"))
+        return HTTPSConnection("127.0.0.1", self.http_port, timeout=5, context=context)
 
     def readiness(self) -> str:
         """`ready`, or the reason why not; empty when nobody listens."""
