@@ -33,7 +33,9 @@ from tests.workflows.stage import Grounds, Stage
 from tests.workflows.waiting import until
 from tests.workflows.world import State, World, configuration
 
-Story = Literal["first", "kept", "joined", "again", "up", "down", "emptied", "back", "certify", "deny", "deny-outside"]
+Story = Literal[
+    "first", "kept", "joined", "again", "init", "up", "down", "emptied", "back", "certify", "deny", "deny-outside"
+]
 
 NODES = ("cockroachdb-0", "cockroachdb-1", "cockroachdb-2")
 NODE_CSR, ROOT_CSR = "crdb.node.cockroachdb-0", "crdb.client.root"
@@ -47,6 +49,7 @@ GROUPS: list[tuple[Story, tuple[str, ...]]] = [
     ("kept", (SHOW_OPERATION, SAY)),
     ("joined", ("nodes.observe",)),
     ("again", ("cluster.ask_again",)),
+    ("init", ("cluster.plan_init", "cluster.client_pod", "nodes.init")),
     ("up", ("scaling.observe", "scaling.resize")),
     ("down", ("nodes.try_decommission", "nodes.decommission", "nodes.follow")),
     ("down", ("nodes.drain", "nodes.finish", "scaling.wait_gone")),
@@ -111,6 +114,9 @@ class Case:
     def _set_scene(self, world: World) -> None:
         if self.story in ("kept", "joined"):
             world.keep_certificates(*NODES, CLIENT_POD)
+        if self.story == "init":
+            world.wait_for_init()
+            del world.state.pods[CLIENT_POD]
         if self.story == "again":
             world.keep_certificates(*NODES)
         if self.story == "joined":
@@ -178,6 +184,8 @@ class Case:
         try:
             if self.story in SCALES:
                 return (await (await self.stage.scale(SCALES[self.story][1])).result()).outcome
+            if self.story == "init":
+                return (await (await self.stage.initialize()).result()).outcome
             return (await (await self.stage.deploy()).result()).outcome
         except WorkflowFailureError as error:
             return repr(error.cause)
@@ -246,6 +254,7 @@ def effects_of(story: Story) -> list[str]:
             "recorded target 0",
             "init 0",
         ],
+        "init": ["made client pod", "recorded target 0", "init 0"],
         "up": ["resized 3 to 4", *(f"{what} crdb.node.cockroachdb-3" for what in ("approved", "issued"))],
         "down": ["decommissioning n4", "decommissioned n4", "resized 4 to 3"],
         "emptied": [
@@ -262,7 +271,9 @@ def effects_of(story: Story) -> list[str]:
     return sorted(wanted[story])
 
 
-ENDINGS = dict.fromkeys(SCALES, "scaled") | {"certify": "issued", "deny": "denied", "deny-outside": "denied"}
+ENDINGS = dict.fromkeys(SCALES, "scaled") | {
+    "init": "initialized", "certify": "issued", "deny": "denied", "deny-outside": "denied",
+}  # fmt: skip
 
 
 @pytest.mark.asyncio(loop_scope="module")
