@@ -40,8 +40,8 @@ format: $(READY) ## put the code into shape
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-scenario: $(READY) ## play a scenario without hands, for example NAME=deploy
-	@$(BIN)/python -m devtools.scenario $(NAME)
+scenario: $(READY) ## play a scenario without hands, for example NAME=deploy; ARGS=--help for more
+	@$(BIN)/python -m devtools.scenario $(NAME) $(ARGS)
 
 bench: $(READY) ## measure against baselines in the same run
 	@$(BIN)/python -m devtools.bench

@@ -47,7 +47,11 @@ class AuthorizationActivities:
         verdict = may_ask(policy, claims.person, self._role(request.operation))
         verdict.require("operation.not-allowed", f"{request.operation} on {request.ref.cluster} is refused")
         return Authorization(
-            requester=claims.person, policy=policy, channel=self._configuration.clusters[request.ref.cluster].channel
+            requester=claims.person,
+            policy=policy,
+            channel=self._configuration.clusters[request.ref.cluster].channel,
+            role=self._role(request.operation),
+            approvals=self._configuration.approvals,
         )
 
     def _check_place(self, request: AuthorizeRequest) -> None:

@@ -5,6 +5,7 @@ Signing is `signing`, under another identity. Facts are gathered in `csr_facts`,
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -50,11 +51,10 @@ class CertificateActivities:
     async def read(self, request: CsrRequest) -> CsrReading:
         """Read a CSR, judge it, and take the policy snapshot. Repeating it only reads again."""
         policy = self._policy(request.ref)
-        csr = await self._csrs.get(request.csr)
+        csr, around = await asyncio.gather(self._csrs.get(request.csr), look_around(self._csrs, policy))
         if csr is None or csr.uid != request.csr_uid:
             why = "the request is gone" if csr is None else "another request has its name now"
             return CsrReading(is_there=False, gone_because=why)
-        around = await look_around(self._csrs, policy)
         facts = facts_of(csr, around, policy, now=self._clock())
         gone = _why_gone(csr, around)
         deciding = csr.condition("Denied") or csr.condition("Failed") or csr.condition("Approved")
@@ -75,12 +75,13 @@ class CertificateActivities:
     async def approve(self, request: WriteDecisionRequest) -> WriteOutcome:
         """Write Approved if the request still is what was shown. Repeating it finds its own condition: `already`."""
         for _ in range(_TRIES):
-            csr = await self._csrs.get(request.csr)
+            csr, around = await asyncio.gather(
+                self._csrs.get(request.csr), look_around(self._csrs, self._policy(request.ref))
+            )
             if csr is None or csr.uid != request.csr_uid:
                 return WriteOutcome(outcome="gone", sentence="The request is gone.")
             if decided := _decided_for_approval(csr, request):
                 return decided
-            around = await look_around(self._csrs, self._policy(request.ref))
             if against := self._against_approval(csr, around, request):
                 return against
             people = ", ".join(map(_said, request.people))

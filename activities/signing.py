@@ -6,6 +6,7 @@ ops for who asked. Approving in Kubernetes is ops' (`certificates`), under anoth
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from temporalio import activity
 
 from activities.clients import pki
-from activities.csr_facts import facts_of, look_around
+from activities.csr_facts import Surroundings, facts_of, look_around
 from activities.csr_object import FAILED_REASON, Condition, CsrObject
 from activities.decisions import check_decisions
 from activities.evidence import common_name, rule_of
@@ -47,9 +48,16 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+class _Seen(NamedTuple):
+    """What one reading found: the CA, the request (None: gone, or another of its name) and what stands around it."""
+
+    authority: Authority
+    csr: CsrObject | None
+    around: Surroundings
+
+
 class _Judged(NamedTuple):
     judgement: Judgement
-    csr: CsrObject | None = None
     facts: CsrFacts | None = None
 
 
@@ -110,28 +118,28 @@ class SigningActivities:
     async def judge(self, request: SignRequest) -> Judgement:
         """Judge whether it would sign, before anything is written. Repeating it only reads again."""
         try:
-            return (await self._judge(request)).judgement
+            return self._judge(request, await self._see(request)).judgement
         except RefusedError as error:
             return Judgement(outcome="no", sentence=error.message)
 
     @activity.defn(name="signing.sign")
     async def sign(self, request: SignRequest) -> IssuedCertificate:
         """Sign and write the certificate. Repeating it finds the certificate there, for this key and by this CA."""
-        authority = await self._held(request.ref)
         for _ in range(_TRIES):
-            csr = await self._csrs.get(request.csr)
-            if csr is not None and csr.uid == request.csr_uid and csr.certificate_pem:
-                return await self._found(csr, request.ref, authority)
-            judged = await self._judge(request)
-            if judged.judgement.outcome != "yes" or judged.csr is None or judged.facts is None:
-                raise RefusedError(_CODES[judged.judgement.outcome], judged.judgement.sentence)
-            if judged.csr.condition("Approved") is None:
+            seen = await self._see(request)
+            authority, csr, around = seen
+            if csr is not None and csr.certificate_pem:
+                return self._found(csr, request.ref, authority, around)
+            judgement, facts = self._judge(request, seen)
+            if judgement.outcome != "yes" or csr is None or facts is None:
+                raise RefusedError(_CODES[judgement.outcome], judgement.sentence)
+            if csr.condition("Approved") is None:
                 raise RefusedError(
                     "certify.not-approved", f"CSR {request.csr}: found no condition Approved, expected ops to write it."
                 )
-            pem = self._issue(judged.csr, judged.facts, authority, request.ref)
+            pem = self._issue(csr, facts, authority, request.ref)
             try:
-                await self._csrs.issue(judged.csr, pem)
+                await self._csrs.issue(csr, pem)
             except TransientError as error:
                 if error.code != "kubernetes.conflict":
                     raise
@@ -159,22 +167,26 @@ class SigningActivities:
             return
         raise _overtaken(request.csr)
 
-    async def _judge(self, request: SignRequest) -> _Judged:
-        """Check everything but the condition Approved.
+    async def _see(self, request: SignRequest) -> _Seen:
+        """Read all that a judgement needs, side by side.
 
         Raises:
             RefusedError: `ca.missing`, `ca.expired`: there is nothing to sign with.
         """
-        policy = self._policy(request.ref)
-        await self._held(request.ref)
-        csr = await self._csrs.get(request.csr)
-        if csr is None or csr.uid != request.csr_uid:
+        authority, csr, around = await asyncio.gather(
+            self._held(request.ref), self._csrs.get(request.csr), look_around(self._csrs, self._policy(request.ref))
+        )
+        return _Seen(authority, csr if csr is not None and csr.uid == request.csr_uid else None, around)
+
+    def _judge(self, request: SignRequest, seen: _Seen) -> _Judged:
+        """Check everything but the condition Approved."""
+        policy, csr, around = self._policy(request.ref), seen.csr, seen.around
+        if csr is None:
             return _Judged(Judgement(outcome="gone", sentence=f"CSR {request.csr} is gone."))
         if found := csr.condition("Denied") or csr.condition("Failed"):
             sentence = f"CSR {request.csr} was {found.type.lower()}: {found.message}"
             return _Judged(Judgement(outcome="no", sentence=sentence))
         now = self._clock()
-        around = await look_around(self._csrs, policy)
         facts = facts_of(csr, around, policy, now=now)
         verdict = judge(facts, policy)
         if csr.pod_uid and not around.has_pod(csr):
@@ -194,7 +206,7 @@ class SigningActivities:
         if not decided.is_yes:
             said = "; ".join(reason.sentence() for reason in decided.reasons)
             return _Judged(Judgement(outcome="no", sentence=f"The signer refuses: {said}"))
-        return _Judged(Judgement(outcome="yes"), csr, facts)
+        return _Judged(Judgement(outcome="yes"), facts)
 
     def _issue(self, csr: CsrObject, facts: CsrFacts, authority: Authority, ref: ClusterRef) -> str:
         now, policy = self._clock(), self._policy(ref)
@@ -214,10 +226,10 @@ class SigningActivities:
             raise BrokenError("certify.no", f"CSR {csr.name}: {csr.signer_name} is no signer of ours.")
         return profile_of(policy, kind=kind, pod=csr.pod, user=common_name(facts))
 
-    async def _found(self, csr: CsrObject, ref: ClusterRef, authority: Authority) -> IssuedCertificate:
+    def _found(self, csr: CsrObject, ref: ClusterRef, authority: Authority, around: Surroundings) -> IssuedCertificate:
         """Return the certificate that is there already, if it is one of ours."""
         policy = self._policy(ref)
-        facts = facts_of(csr, await look_around(self._csrs, policy), policy, now=self._clock())
+        facts = facts_of(csr, around, policy, now=self._clock())
         reasons = pki.reasons_against(
             csr.certificate_pem,
             request_pem=csr.request_pem,

@@ -95,7 +95,7 @@ def chat_worker(client: Client, activities: ChatActivities) -> Worker:
     return Worker(
         client,
         task_queue=CHAT_QUEUE,
-        activities=[activities.show_operation, activities.show_card, activities.say],
+        activities=[activities.show_operation, activities.show_card, activities.show_gate, activities.say],
         max_concurrent_activities=50,
         graceful_shutdown_timeout=_GRACE,
     )
@@ -146,7 +146,7 @@ async def run(settings: BotSettings, temporal: TemporalSettings) -> None:
         )
         try:
             # Leaving the worker's block waits for the activities that it has begun.
-            async with chat_worker(client, ChatActivities(bot.messages, gateway)):
+            async with chat_worker(client, ChatActivities(bot.messages, gateway, roots=bot.roots)):
                 if socket is not None:
                     await patiently(socket.start)
                 await stop.wait()
@@ -156,6 +156,7 @@ async def run(settings: BotSettings, temporal: TemporalSettings) -> None:
                 await runner.cleanup()
                 await bot.tasks.drain(seconds=_GRACE.total_seconds())
         finally:
+            await bot.roots.stop()
             await runner.cleanup()
 
 

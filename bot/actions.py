@@ -19,22 +19,25 @@ from bot.cards.blocks import Json
 from bot.cards.details import deny_view, details_view, loading_view, sorry_view
 from bot.cards.evidence import card_message, whose_of
 from bot.cards.failure import failure_message, plain_message, sentence
-from bot.cards.operation import operation_message
+from bot.cards.gate import gate_deny_view, gate_message
 from bot.clicks import Click
 from bot.decisions import Decisions
 from bot.messages import Messages, Origin
+from bot.modals import fill_modal, open_modal
 from bot.people import People
 from bot.ports import GatewayPort
-from bot.slack_errors import translated
+from bot.roots import Roots
 from domain.errors import OpsError
+from operations.certify import CertifyStatus
 from operations.chat import MessageRef
+from operations.gate import GateStatus
 from operations.messages import DecisionReceipt
 from tokens.make import LIFETIME
 
 _log = logging.getLogger(__name__)
 
 #: After this a person hears that their click still waits for a worker.
-_SLOW_SECONDS = 6.0
+SLOW_SECONDS = 6.0
 #: Slack forgets a trigger after three seconds: a check that takes longer is left to the submit.
 _CHECK_SECONDS = 1.2
 #: Refusals that others in the thread should know of.
@@ -54,16 +57,24 @@ class Actions:
         people: Who somebody is.
         decisions: Signs and sends decisions.
         messages: Posts and redraws.
+        roots: Draws root messages.
     """
 
     def __init__(
-        self, client: AsyncWebClient, gateway: GatewayPort, people: People, decisions: Decisions, messages: Messages
+        self,
+        client: AsyncWebClient,
+        gateway: GatewayPort,
+        people: People,
+        decisions: Decisions,
+        messages: Messages,
+        roots: Roots,
     ) -> None:
         self._client = client
         self._gateway = gateway
         self._people = people
         self._decisions = decisions
         self._messages = messages
+        self._roots = roots
         self._told: OrderedDict[tuple[str, str, str], None] = OrderedDict()
 
     async def approve(self, asker: Asker, click: Click) -> None:
@@ -73,6 +84,10 @@ class Actions:
     async def deny(self, asker: Asker, click: Click, reason: str) -> None:
         """Deny what the card asks."""
         await self._decided(asker, click, self._certify("deny", asker, click, reason), doing="deny")
+
+    async def deny_now(self, asker: Asker, click: Click) -> None:
+        """Say no to a question that asks for no reason."""
+        await self.deny(asker, click, "")
 
     async def ask_again(self, asker: Asker, click: Click) -> None:
         """Ask again, on a card or for a change."""
@@ -92,8 +107,26 @@ class Actions:
 
         await self._decided(asker, click, work(), doing="cancel")
 
+    async def retarget(self, asker: Asker, click: Click) -> None:
+        """Send the change that runs to another number; its own message says the rest."""
+
+        async def work() -> DecisionReceipt:
+            identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=True)
+            receipt = await self._decisions.retarget(click, identity)
+            await asker.tell(plain_message(receipt.sentence or "Recorded."), messages=self._messages)
+            return receipt
+
+        # The button stands on an answer that only this person sees: there is nothing to redraw.
+        await self._decided(asker, click.model_copy(update={"ts": ""}), work(), doing="change")
+
     async def open_deny(self, asker: Asker, click: Click, *, trigger: str) -> None:
         """Open the modal that asks why, unless it is known by then that the person may not deny."""
+        try:
+            await self._open_deny(asker, click, trigger=trigger)
+        finally:
+            await self.redraw(click)
+
+    async def _open_deny(self, asker: Asker, click: Click, *, trigger: str) -> None:
         status = None
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
@@ -103,18 +136,27 @@ class Actions:
             pass  # the trigger is worth three seconds; everything is checked again at the submit
         except OpsError as error:
             await self._refused(asker, click, error, doing="deny")
-            await self.redraw(click)
             return
-        whose = whose_of(status) if status else "this request"
-        fingerprint = status.verdict.fingerprint if status and status.verdict else ""
-        view = deny_view(whose=f"Certificate for {whose}", fingerprint=fingerprint, private=click.private())
-        with translated("opening a dialog"):
-            await self._client.views_open(trigger_id=trigger, view=view)
+        view: Json
+        if click.value.is_gate:
+            question = status.question if isinstance(status, GateStatus) else None
+            view = gate_deny_view(question, private=click.private())
+        else:
+            card = status if isinstance(status, CertifyStatus) else None
+            whose = whose_of(card) if card else "this request"
+            fingerprint = card.verdict.fingerprint if card and card.verdict else ""
+            view = deny_view(whose=f"Certificate for {whose}", fingerprint=fingerprint, private=click.private())
+        await open_modal(self._client, trigger=trigger, view=view)
 
     async def open_details(self, asker: Asker, click: Click, *, trigger: str) -> None:
         """Open the modal with all the evidence; it is filled when the workflow has answered."""
-        with translated("opening a dialog"):
-            opened = await self._client.views_open(trigger_id=trigger, view=loading_view())
+        try:
+            await self._open_details(asker, click, trigger=trigger)
+        finally:
+            await self.redraw(click)
+
+    async def _open_details(self, asker: Asker, click: Click, *, trigger: str) -> None:
+        opened = await open_modal(self._client, trigger=trigger, view=loading_view())
         view: Json
         try:
             await self._people.identify(asker.user, team_id=asker.team)
@@ -122,9 +164,7 @@ class Actions:
             view = details_view(status)
         except OpsError as error:
             view = sorry_view(" ".join(part for part in (sentence(error), error.hint) if part))
-        with translated("filling a dialog"):
-            await self._client.views_update(view_id=opened["view"]["id"], hash=opened["view"]["hash"], view=view)
-        await self.redraw(click)
+        await fill_modal(self._client, opened, view=view)
 
     async def old_button(self, asker: Asker, click: Click | None) -> None:
         """Answer a button that no release knows any more, and redraw its message."""
@@ -143,15 +183,19 @@ class Actions:
             return
         value = click.value
         ref = MessageRef(channel=click.channel, ts=click.ts)
-        url = self._gateway.url(value.workflow_id, run_id=value.run_id)
         try:
             if value.is_certify:
                 card = await self._gateway.certify_status(value.workflow_id, run_id=value.run_id)
-                message, sequence, state = card_message(card, url=url), card.sequence, str(card.state)
+                message = card_message(card, url=self._gateway.url(value.workflow_id, run_id=value.run_id))
+                await self._messages.edit(ref, message, sequence=card.sequence, state=card.state, is_repair=True)
+            elif value.is_gate:
+                gate = await self._gateway.gate_status(
+                    value.workflow_id, run_id=value.run_id, approval_id=value.approval_id
+                )
+                message = gate_message(gate, url=self._gateway.url(value.workflow_id, run_id=value.run_id))
+                await self._messages.edit(ref, message, sequence=gate.sequence, state=gate.state, is_repair=True)
             else:
-                change = await self._gateway.operation_status(value.workflow_id, run_id=value.run_id)
-                message, sequence, state = operation_message(change, url=url), change.sequence, str(change.state)
-            await self._messages.edit(ref, message, sequence=sequence, state=state, is_repair=True)
+                await self._roots.redraw(ref, workflow_id=value.workflow_id, run_id=value.run_id, is_repair=True)
         except OpsError as error:
             _log.info("message not redrawn", extra={"error_code": error.code, "workflow_id": value.workflow_id})
 
@@ -163,7 +207,7 @@ class Actions:
         """Wait for a decision, say what came of it where that is news, and redraw the message."""
         task = asyncio.ensure_future(work)
         try:
-            done, _ = await asyncio.wait((task,), timeout=_SLOW_SECONDS)
+            done, _ = await asyncio.wait((task,), timeout=SLOW_SECONDS)
             if not done:
                 until = datetime.now(UTC) + LIFETIME
                 said = f"No worker has taken your click yet. It is sent again by itself until {until:%H:%M} UTC."
@@ -196,9 +240,10 @@ class Actions:
         await asker.tell(failure_message(error), messages=self._messages)
         why = _TOLD_IN_THREAD.get(error.code)
         if why is not None and click.channel and click.ts:
-            await self._tell_thread(asker, click, f"tried to {doing} this, {why}. Nothing was decided.", error.code)
+            await self.tell_thread(asker, click, f"tried to {doing} this, {why}. Nothing was decided.", error.code)
 
-    async def _tell_thread(self, asker: Asker, click: Click, said: str, code: str) -> None:
+    async def tell_thread(self, asker: Asker, click: Click, said: str, code: str) -> None:
+        """Say in the thread of a clicked message what somebody tried; once a person, request and reason."""
         key = (asker.user, click.value.approval_id or click.value.run_id, code)
         if key in self._told:
             return  # once a person and request: nobody can fill a thread by clicking

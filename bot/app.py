@@ -20,8 +20,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.actions import Actions
 from bot.cards.details import DENY_CALLBACK
 from bot.cards.evidence import APPROVE, DENY, DETAILS
-from bot.cards.failure import failure_message
-from bot.cards.operation import ASK_AGAIN, CANCEL, OPEN
+from bot.cards.failure import RETARGET, failure_message
+from bot.cards.gate import DENY_NOW
+from bot.cards.operation import ASK_AGAIN, CANCEL, OPEN, REVIEW
+from bot.cards.review import CALLBACK as REVIEW_CALLBACK
 from bot.command import COMMAND
 from bot.decisions import Decisions
 from bot.guard import broken
@@ -31,6 +33,8 @@ from bot.pace import Pace
 from bot.people import People
 from bot.ports import GatewayPort
 from bot.requests import Requests
+from bot.review import Review
+from bot.roots import Roots
 from bot.tasks import Tasks
 from domain.configuration import Configuration
 from tokens.make import TokenSigner
@@ -55,6 +59,7 @@ class Bot:
 
     app: AsyncApp
     messages: Messages
+    roots: Roots
     tasks: Tasks
 
 
@@ -108,22 +113,32 @@ def build_app(
     people = People(client, configuration)
     decisions = Decisions(gateway, signer, people, configuration, clock=clock)
     requests = Requests(gateway, signer, people, decisions, configuration, version=version, clock=clock)
-    actions = Actions(client, gateway, people, decisions, messages)
-    listeners = Listeners(client, requests, actions, people, gateway, messages, tasks)
+    roots = Roots(gateway, messages)
+    actions = Actions(client, gateway, people, decisions, messages, roots)
+    review = Review(client, gateway, people, decisions, messages, actions)
+    listeners = Listeners(client, requests, actions, review, people, gateway, messages, tasks)
 
     app.middleware(OwnWorkspace(configuration.team, actions, tasks).check)
     app.command(COMMAND)(listeners.command)
-    for action_id, work in ((APPROVE, actions.approve), (ASK_AGAIN, actions.ask_again), (CANCEL, actions.cancel)):
+    for action_id, work in (
+        (APPROVE, actions.approve),
+        (DENY_NOW, actions.deny_now),
+        (ASK_AGAIN, actions.ask_again),
+        (CANCEL, actions.cancel),
+        (RETARGET, actions.retarget),
+    ):
         app.action(action_id)(listeners.click(action_id, work))
     app.action(DENY)(listeners.deny)
     app.action(DETAILS)(listeners.details)
-    app.action(OPEN)(listeners.nothing)
+    app.action(REVIEW)(listeners.review)
+    app.action(OPEN)(listeners.link)
     app.view(DENY_CALLBACK)(listeners.deny_reason)
+    app.view(REVIEW_CALLBACK)(listeners.reviewed)
     app.event("app_home_opened")(listeners.home)
     # The last one: a button of an older release still gets an answer.
     app.action(re.compile(".*"))(listeners.old_button)
     app.error(_on_error)
-    return Bot(app=app, messages=messages, tasks=tasks)
+    return Bot(app=app, messages=messages, roots=roots, tasks=tasks)
 
 
 async def _on_error(error: Exception, body: dict[str, Any]) -> BoltResponse:

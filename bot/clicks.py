@@ -1,6 +1,7 @@
 """What a button carries, read back: which run, which approval, and on which message it stood.
 
-A button's value is workflow id, run id and approval id, nothing more; what is decided is `bot.decisions`.
+A button's value is workflow id, run id and approval id, or the number that it offers, nothing more; what is decided is
+`bot.decisions`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domain.errors import InvalidRequestError
+from domain.model import ClusterRef
 
 
 class ButtonValue(BaseModel):
@@ -22,11 +24,31 @@ class ButtonValue(BaseModel):
     workflow_id: str
     run_id: str
     approval_id: str = ""
+    nodes: int | None = None
 
     @property
     def is_certify(self) -> bool:
         """Whether it names the life of a CSR; else it names a change."""
         return "/csr/" in self.workflow_id
+
+    @property
+    def is_gate(self) -> bool:
+        """Whether it names a question of a change."""
+        return not self.is_certify and self.approval_id not in ("", self.run_id)
+
+    @property
+    def ref(self) -> ClusterRef:
+        """The cluster that a change's workflow id names.
+
+        Raises:
+            InvalidRequestError: `click.unreadable`.
+        """
+        parts = self.workflow_id.split("/")
+        try:
+            site, namespace, cluster = parts[1:4]
+            return ClusterRef(site=site, namespace=namespace, cluster=cluster)
+        except ValueError:
+            raise _unreadable() from None
 
 
 class Click(BaseModel):

@@ -71,7 +71,7 @@ def parse(text: str, *, configuration: Configuration, channel: str) -> Command:
     except ValueError:
         raise CommandError(
             "command.open-quote",
-            "Found a quote that is never closed.",
+            "Found a quote that is never closed, expected one at either end.",
             understood=f"{COMMAND} {line}",
             hint=f'{COMMAND} deny ab12cd34 "wrong pod"',
         ) from None
@@ -133,9 +133,11 @@ def _ref(given: Given, *, configuration: Configuration, channel: str, operation:
     if len(here) == 1:
         return configuration.ref(here[0])
     if here:
-        wrong = f"This channel has {len(here)} clusters, expected one to be named: {', '.join(sorted(here))}."
+        wrong = (
+            f"Found {len(here)} clusters bound to this channel, expected one to be named: {', '.join(sorted(here))}."
+        )
     else:
-        wrong = f"No cluster is bound to this channel, expected one to be named: {known}."
+        wrong = f"Found no cluster bound to this channel, expected one to be named: {known}."
     first = sorted(here or configuration.clusters)
     example = f"{COMMAND} {operation.name} {first[0]}" if first else f"{COMMAND} help"
     raise FieldError("command.no-cluster", wrong, hint=f"type {example}")

@@ -16,11 +16,12 @@ from bot.clicks import Click
 from bot.people import Identity, People, missing_role
 from bot.ports import GatewayPort
 from domain.configuration import ApprovalRule, Configuration, RoleName
-from domain.errors import OpsError, RefusedError
+from domain.errors import InvalidRequestError, OpsError, RefusedError
 from domain.roles import PolicySnapshot, may_decide
 from gateway.running import ApprovalTarget
 from operations.certify import CertifyStatus
-from operations.messages import APPROVE, ASK_AGAIN, CANCEL, Decision, DecisionReceipt, Token, Verb
+from operations.gate import GateStatus
+from operations.messages import APPROVE, ASK_AGAIN, CANCEL, RETARGET, Decision, DecisionReceipt, Token, Verb
 from tokens.make import TokenSigner
 
 _log = logging.getLogger(__name__)
@@ -57,35 +58,76 @@ class Decisions:
         self._clock = clock
 
     async def status(self, click: Click) -> CertifyStatus | None:
-        """Return what a card's workflow says, when it says it quickly."""
+        """Return what a certificate's workflow says, when it says it quickly."""
         try:
             async with asyncio.timeout(_QUERY_SECONDS):
                 return await self._gateway.certify_status(click.value.workflow_id, run_id=click.value.run_id)
         except (TimeoutError, OpsError):
             return None
 
-    async def may_open(self, click: Click, identity: Identity) -> CertifyStatus | None:
+    async def gate(self, click: Click) -> GateStatus | None:
+        """Return what a change says of its question, when it says it quickly."""
+        value = click.value
+        try:
+            async with asyncio.timeout(_QUERY_SECONDS):
+                return await self._gateway.gate_status(
+                    value.workflow_id, run_id=value.run_id, approval_id=value.approval_id
+                )
+        except (TimeoutError, OpsError):
+            return None
+
+    async def _asked(self, click: Click) -> CertifyStatus | GateStatus | None:
+        return await (self.gate(click) if click.value.is_gate else self.status(click))
+
+    async def may_open(self, click: Click, identity: Identity) -> CertifyStatus | GateStatus | None:
         """Check that a person may deny what a card asks, before the modal asks why.
 
         Raises:
             RefusedError: No, and why.
             TransientError: It cannot be known right now.
         """
-        target, status = await asyncio.gather(self._target(click), self.status(click))
-        self._require_same(click, target)
+        target, status = await asyncio.gather(self._target(click), self._asked(click))
+        self._require_same(click, target, status)
         self._require_right(identity, status, is_approval=False)
         return status
 
-    async def certify(self, verb: Verb, click: Click, identity: Identity, *, reason: str = "") -> DecisionReceipt:
-        """Approve or deny what a card asks.
+    def require_approver(self, identity: Identity) -> None:
+        """Check that a person may approve some request at all, before they are shown several.
+
+        Raises:
+            RefusedError: No, and why.
+            TransientError: It cannot be known right now.
+        """
+        self._require_right(identity, None, is_approval=True)
+
+    def objection(self, identity: Identity, status: CertifyStatus) -> str:
+        """Return the code of what would keep a person from approving this request, as far as the bot knows; or ''."""
+        try:
+            self._require_right(identity, status, is_approval=True)
+        except OpsError as error:
+            return error.code
+        return ""
+
+    async def certify(
+        self, verb: Verb, click: Click, identity: Identity, *, reason: str = "", fingerprint: str = ""
+    ) -> DecisionReceipt:
+        """Approve or deny what a card asks: a certificate's or a change's.
+
+        Args:
+            verb: `approve` or `deny`.
+            click: The request.
+            identity: Who decides.
+            reason: Why, for a denial.
+            fingerprint: What was shown, where that is known; anything else is refused as changed.
 
         Raises:
             OpsError: Refused, closed, not recorded in time, or Temporal cannot be reached.
         """
-        target, status = await asyncio.gather(self._target(click), self.status(click))
-        self._require_same(click, target)
-        if verb == APPROVE and status is not None and status.verdict is not None and not status.verdict.is_approvable:
-            failed = ", ".join(check.title for check in status.verdict.failed)
+        target, status = await asyncio.gather(self._target(click), self._asked(click))
+        self._require_same(click, target, status, fingerprint=fingerprint)
+        verdict = status.verdict if isinstance(status, CertifyStatus) else None
+        if verb == APPROVE and verdict is not None and not verdict.is_approvable:
+            failed = ", ".join(check.title for check in verdict.failed)
             raise RefusedError("csr.not-approvable", f"Nobody can approve this request: {failed}.")
         self._require_right(identity, status, is_approval=verb == APPROVE)
         token = self._signer.issue(
@@ -111,7 +153,8 @@ class Decisions:
             workflow_id=value.workflow_id,
             now=self._clock(),
             run_id=value.run_id,
-            approval_id=value.approval_id,
+            # A change has none: what is asked again there is all that was refused in its run.
+            approval_id=value.approval_id or value.run_id,
         )
         # A change may be asked again more than once in its run: there the click itself tells them apart.
         update_id = f"{ASK_AGAIN}:{value.approval_id or f'{value.run_id}:{click.stamp}'}:{identity.person.id}"
@@ -125,6 +168,27 @@ class Decisions:
         )
         update_id = f"{CANCEL}:{value.run_id}:{identity.person.id}"
         return await self._send("cancel", click, identity, token, update_id=update_id)
+
+    async def retarget(self, click: Click, identity: Identity) -> DecisionReceipt:
+        """Send a change that runs to another number of nodes; the token names it.
+
+        Raises:
+            InvalidRequestError: `click.unreadable`: the button names no number.
+        """
+        value = click.value
+        if value.nodes is None:
+            raise InvalidRequestError("click.unreadable", "This button is of an older release.", hint="Ask again.")
+        token = self._signer.issue(
+            "retarget",
+            identity.person,
+            workflow_id=value.workflow_id,
+            now=self._clock(),
+            run_id=value.run_id,
+            nodes=value.nodes,
+        )
+        # There and back again is possible within a run: the click itself tells them apart.
+        update_id = f"{RETARGET}:{value.run_id}:{value.nodes}:{click.stamp}:{identity.person.id}"
+        return await self._send("retarget", click, identity, token, update_id=update_id)
 
     async def _send(
         self, verb: Verb, click: Click, identity: Identity, token: Token, *, update_id: str, reason: str = ""
@@ -149,18 +213,35 @@ class Decisions:
         return receipt
 
     async def _target(self, click: Click) -> ApprovalTarget:
-        return await self._gateway.target(click.value.workflow_id, run_id=click.value.run_id)
+        value = click.value
+        return await self._gateway.target(value.workflow_id, run_id=value.run_id, approval_id=value.approval_id)
 
-    def _require_same(self, click: Click, target: ApprovalTarget) -> None:
+    def _require_same(
+        self,
+        click: Click,
+        target: ApprovalTarget,
+        status: CertifyStatus | GateStatus | None = None,
+        *,
+        fingerprint: str = "",
+    ) -> None:
         """Sign only what the clicked card named."""
+        if isinstance(status, GateStatus) and status.state in ("approved", "denied"):
+            raise RefusedError("decision.already", f"Already decided. {status.sentence}")
+        if isinstance(status, GateStatus) and status.state != "pending":
+            raise RefusedError("decision.closed", status.sentence, hint="The card shows its end.")
         if not target.is_open:
             raise RefusedError("decision.closed", "This request is closed already.", hint="The card shows its end.")
-        if not target.approval_id or target.approval_id != click.value.approval_id:
+        is_same = bool(target.approval_id) and target.approval_id == click.value.approval_id
+        if not is_same or (fingerprint and fingerprint != target.fingerprint):
             raise RefusedError(
-                "decision.changed", "The request changed since this card was made.", hint="The card shows it as it is."
+                "decision.changed",
+                "This card is old: a newer one took its place.",
+                hint="Nothing was decided. Decide on the newer.",
             )
 
-    def _require_right(self, identity: Identity, status: CertifyStatus | None, *, is_approval: bool) -> None:
+    def _require_right(
+        self, identity: Identity, status: CertifyStatus | GateStatus | None, *, is_approval: bool
+    ) -> None:
         rule = self._rule(status)
         self._people.holds(identity, rule.role)  # raises when that cannot be known
         approved = tuple(d.person for d in status.decisions if d.verb == APPROVE) if status else ()
@@ -179,8 +260,10 @@ class Decisions:
             said = "; ".join(reason.sentence() for reason in verdict.reasons)
             raise RefusedError(code, f"{said[:1].upper()}{said[1:]}.")
 
-    def _rule(self, status: CertifyStatus | None) -> ApprovalRule:
+    def _rule(self, status: CertifyStatus | GateStatus | None) -> ApprovalRule:
         """Return the rule for what is asked; without the workflow's answer, the one that asks least."""
+        if isinstance(status, GateStatus):
+            return status.question.rule
         if status is None or status.evidence is None:
             return ApprovalRule(role=self._mildest(), four_eyes=False)
         if status.evidence.kind == "node":
@@ -192,6 +275,6 @@ class Decisions:
         return rule
 
     def _mildest(self) -> RoleName:
-        rules = (self._approvals.node, self._approvals.client, self._approvals.client_root)
-        asked = {rule.role for rule in rules}
+        approvals = self._approvals
+        asked = {rule.role for rule in (approvals.node, approvals.client, approvals.client_root, approvals.volume)}
         return next((role for role in ("viewer", "operator", "approver") if role in asked), "approver")

@@ -6,6 +6,7 @@ What the work is stands in `bot.requests` (commands) and `bot.actions` (clicks);
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -18,6 +19,8 @@ from bot.asker import Asker, asker_of
 from bot.cards.details import LONGEST, PRESET, PRESET_BLOCK, REASON, REASON_BLOCK, SHORTEST, reason_of, sorry_view
 from bot.cards.failure import failure_message
 from bot.cards.home import home_view
+from bot.cards.review import BLOCK as REVIEW_BLOCK
+from bot.cards.review import TICKS, Pick, Result, results_view
 from bot.clicks import Click, click_of, click_of_private
 from bot.command import is_start
 from bot.deliveries import Deliveries
@@ -26,6 +29,7 @@ from bot.messages import Messages
 from bot.people import ROLES, People
 from bot.ports import GatewayPort
 from bot.requests import Requests
+from bot.review import Modal, Review
 from bot.slack_errors import translated
 from bot.tasks import Tasks
 from domain.configuration import RoleName
@@ -73,6 +77,7 @@ class Listeners:
         client: AsyncWebClient,
         requests: Requests,
         actions: Actions,
+        review: Review,
         people: People,
         gateway: GatewayPort,
         messages: Messages,
@@ -81,6 +86,7 @@ class Listeners:
         self._client = client
         self._requests = requests
         self._actions = actions
+        self._review = review
         self._people = people
         self._gateway = gateway
         self._messages = messages
@@ -165,9 +171,42 @@ class Listeners:
 
         self._go_on(work(), sender, body, "deny reason")
 
-    async def nothing(self, ack: AsyncAck) -> None:
-        """Acknowledge a link button, whose click is sent as well."""
+    async def review(self, ack: AsyncAck, body: Body) -> None:
+        """Open the modal with all open requests of a cluster."""
         await ack()
+        asker = asker_of(body)
+
+        async def work() -> None:
+            await self._review.open(asker, click_of(body), trigger=str(body.get("trigger_id") or ""))
+
+        self._go_on(work(), asker, body, "review")
+
+    async def reviewed(self, ack: AsyncAck, body: Body) -> None:
+        """Decide what is ticked; the modal stays, and says what came of each."""
+        view = body.get("view") or {}
+        picks = _picks(view)
+        if not picks:
+            said = "Found nothing ticked, expected at least one request"
+            await ack(response_action="errors", errors={f"{REVIEW_BLOCK}0": said})
+            return
+        modal = Modal(id=str(view.get("id") or ""), name=f"review-{secrets.token_hex(8)}")
+        waiting = [Result(label) for label in picks.values()]
+        await ack(response_action="update", view=results_view(waiting, name=modal.name))
+        sender = asker_of(body)
+
+        async def work() -> None:
+            click = click_of_private(str(view.get("private_metadata") or ""))
+            asker = Asker(user=sender.user, team=sender.team, channel=click.channel, thread_ts=click.thread_ts)
+            await self._review.submit(asker, click, picks, modal=modal)
+
+        self._go_on(work(), sender, body, "review submitted")
+
+    async def link(self, ack: AsyncAck, body: Body) -> None:
+        """Redraw the message of a link button, whose click is sent as well."""
+        await ack()
+        click = _click_or_none(body)
+        if click is not None:
+            self._go_on(self._actions.redraw(click), asker_of(body), body, "link")
 
     async def old_button(self, ack: AsyncAck, body: Body) -> None:
         """Answer what no listener knows."""
@@ -195,6 +234,18 @@ class Listeners:
         view = home_view(roles=roles, pending=pending, problem=problem)
         with translated("showing the home tab"):
             await self._client.views_publish(user_id=asker.user, view=view)
+
+
+def _picks(view: Body) -> dict[Pick, str]:
+    """Read what is ticked in a review, each with its label, in the order shown."""
+    values = (view.get("state") or {}).get("values") or {}
+    picks: dict[Pick, str] = {}
+    for block in sorted(name for name in values if name.startswith(REVIEW_BLOCK)):
+        for option in (values[block].get(TICKS) or {}).get("selected_options") or ():
+            pick = Pick.parse(str(option.get("value") or ""))
+            if pick is not None:
+                picks[pick] = str((option.get("text") or {}).get("text") or pick.approval_id)
+    return picks
 
 
 def _click_or_none(body: Body) -> Click | None:

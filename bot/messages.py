@@ -13,7 +13,7 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,6 +28,9 @@ from domain.errors import BrokenError, OpsError, TransientError
 from operations.chat import MessageRef
 
 _log = logging.getLogger(__name__)
+
+#: A message that is made when its turn has come, of what is true then.
+Drawing = Callable[[], Awaitable[Message]]
 
 EVENT = "crdbops_message"
 #: Messages whose order is remembered; an older one is redrawn from the workflow's state anyway.
@@ -148,16 +151,16 @@ class Messages:
                 unfurl_media=False,
                 **more,
             )
-        return MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]))
+        return MessageRef(channel=str(answer["channel"]), ts=str(answer["ts"]), thread_ts=thread_ts)
 
     async def edit(
-        self, ref: MessageRef, message: Message, *, sequence: int, state: str = "", is_repair: bool = False
+        self, ref: MessageRef, message: Message | Drawing, *, sequence: int, state: str = "", is_repair: bool = False
     ) -> bool:
         """Redraw a message when its turn has come, unless a newer state is there by then; False when it was dropped.
 
         Args:
             ref: The message.
-            message: What it shall say.
+            message: What it shall say; a drawing is made anew whenever its turn seems to have come.
             sequence: Number of the state it shows.
             state: Name of that state; a change of it waits for nothing but Slack.
             is_repair: Send it even where it seems to stand there already: somebody clicked on an old drawing.
@@ -165,7 +168,7 @@ class Messages:
         Raises:
             TransientError: Not now; `retry_after` says when.
         """
-        entry, asked_at, digest = self._entry(ref), self._clock(), _digest(message)
+        entry, asked_at = self._entry(ref), self._clock()
         if sequence > entry.wanted:
             entry.wanted = sequence
             entry.newer.set()
@@ -175,6 +178,8 @@ class Messages:
             async with entry.lock:
                 if sequence < max(entry.sequence, entry.wanted):
                     return False
+                drawn = message if isinstance(message, Message) else await message()
+                digest = _digest(drawn)
                 # A repair is done as well by a drawing that was sent after it was asked for.
                 is_due = is_repair and (entry.drawn_at is None or entry.drawn_at < asked_at)
                 if digest == entry.digest and not is_due:
@@ -182,7 +187,7 @@ class Messages:
                     return True
                 wait = self._pace.wait(drawn_at=entry.drawn_at, is_new_state=state != entry.state)
                 if wait <= 0:
-                    await self._update(ref, message, entry, sequence)
+                    await self._update(ref, drawn, entry, sequence)
                     entry.sequence, entry.digest, entry.state = sequence, digest, state
                     return True
             if wait > _PATIENCE_SECONDS:
@@ -245,11 +250,21 @@ class Messages:
             for found in answer.get("messages") or ():
                 metadata = found.get("metadata") or {}
                 if metadata.get("event_type") == EVENT and metadata.get("event_payload") == wanted:
-                    return MessageRef(channel=channel, ts=str(found["ts"]))
+                    return MessageRef(channel=channel, ts=str(found["ts"]), thread_ts=thread_ts)
             cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
                 return None
         return None
+
+    async def link(self, ref: MessageRef) -> str:
+        """Return the address of a message; empty when Slack does not tell, since it is only a convenience."""
+        try:
+            with self._held("chat.getPermalink", "asking for a message's address"):
+                answer = await self._client.chat_getPermalink(channel=ref.channel, message_ts=ref.ts)
+        except OpsError as error:
+            _log.info("no link to a message", extra={"error_code": error.code})
+            return ""
+        return str(answer["permalink"])
 
     async def whisper(self, message: Message, *, channel: str, user: str, thread_ts: str = "") -> bool:
         """Say something that only one person sees; False when Slack did not take it."""

@@ -1,7 +1,8 @@
 """Who somebody is: from a Slack id to a Person with the groups they are in, or a refusal.
 
-Whether a person may do something is `domain.roles`. Read fresh for a decision; otherwise at most five minutes old, the
-groups one minute.
+Whether a person may do something is `domain.roles`. Read anew for a decision; otherwise at most five minutes old, the
+groups one minute. Slack allows few readings of a group (tier 2, about twenty a minute): where it asks to slow down, a
+decision takes a list that is not older than that minute.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ ROLES: tuple[RoleName, ...] = ("viewer", "operator", "approver")
 
 _PROFILE_SECONDS = 300.0
 _GROUP_SECONDS = 60.0
+#: Decisions that follow each other this closely share one reading of a group.
+_FRESH_SECONDS = 2.0
 #: People who were seen; the oldest is forgotten beyond that.
 _KEPT = 2000
 
@@ -89,7 +92,7 @@ class People:
             raise _stranger(team_id, self._team)
         profile = await self._profile(user_id, is_fresh=is_fresh)
         self._require_member(profile)
-        groups, unreadable = await self._groups_of(user_id)
+        groups, unreadable = await self._groups_of(user_id, is_fresh=is_fresh)
         shown = profile.get("profile") or {}
         name = str(shown.get("real_name") or profile.get("real_name") or profile.get("name") or user_id)
         return Identity(Person(team=self._team, id=user_id, name=name, groups=groups), unreadable)
@@ -162,24 +165,27 @@ class People:
             del self._profiles[next(iter(self._profiles))]
         return profile
 
-    async def _groups_of(self, user_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    async def _groups_of(self, user_id: str, *, is_fresh: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the groups a person is in, and those that cannot be read: nobody is in these."""
-        found: list[str] = []
-        unreadable: list[str] = []
         async with self._reading:
-            for group in self._groups:
-                try:
-                    if user_id in await self._members_of(group):
-                        found.append(group)
-                except OpsError as error:
-                    unreadable.append(group)
-                    _log.warning("user group cannot be read", extra={"group": group, "error_code": error.code})
-        return tuple(found), tuple(unreadable)
+            lists = await asyncio.gather(*(self._known_members(group, is_fresh=is_fresh) for group in self._groups))
+        known = dict(zip(self._groups, lists, strict=True))
+        found = tuple(group for group, members in known.items() if members is not None and user_id in members)
+        return found, tuple(group for group, members in known.items() if members is None)
+
+    async def _known_members(self, group: str, *, is_fresh: bool) -> frozenset[str] | None:
+        """Return who is in a group, or None when Slack does not say."""
+        at, members = self._members.get(group, (float("-inf"), frozenset()))
+        age = self._clock() - at
+        if age < (_FRESH_SECONDS if is_fresh else _GROUP_SECONDS):
+            return members
+        try:
+            return await self._members_of(group)
+        except OpsError as error:
+            _log.warning("user group cannot be read", extra={"group": group, "error_code": error.code})
+            return members if error.code == "slack.rate-limited" and age < _GROUP_SECONDS else None
 
     async def _members_of(self, group: str) -> frozenset[str]:
-        kept = self._members.get(group)
-        if kept is not None and self._clock() - kept[0] < _GROUP_SECONDS:
-            return kept[1]
         with translated(f"reading user group {group}"):
             answer = await self._client.usergroups_users_list(usergroup=group)
         members = frozenset(str(user) for user in answer.get("users") or ())

@@ -5,6 +5,7 @@ So that the bot can be tried without a Temporal server.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from gateway.looks import LookResult
 from gateway.running import ApprovalTarget, Home, Running
 from operations.base import Operation, Start
 from operations.certify import CertifyStatus
+from operations.gate import GateStatus
 from operations.messages import Decision, DecisionReceipt, OperationStatus
 
 
@@ -37,8 +39,8 @@ class GatewayPort(Protocol):
     async def home(self, workflow_id: str, *, run_id: str = "") -> Home:
         """Return where a change is shown."""
 
-    async def target(self, workflow_id: str, *, run_id: str = "") -> ApprovalTarget:
-        """Return what a run asks a person for right now."""
+    async def target(self, workflow_id: str, *, run_id: str = "", approval_id: str = "") -> ApprovalTarget:
+        """Return what a run asks a person for right now, of several the one of that id."""
 
     async def find_approval(self, approval_id: str) -> ApprovalTarget:
         """Return the run that asks under this approval id."""
@@ -49,6 +51,12 @@ class GatewayPort(Protocol):
     async def open_approvals(self, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
         """Return everything that is open under an approval id, expired or decided included, oldest first."""
 
+    async def requests_of(self, ref: ClusterRef, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
+        """Return the open certificate requests of one cluster, expired or decided included, oldest first."""
+
+    async def runs(self, run_ids: Iterable[str]) -> tuple[ApprovalTarget, ...]:
+        """Return what these runs ask for, open or closed."""
+
     async def decide(
         self, update: str, *, workflow_id: str, run_id: str, decision: Decision, update_id: str
     ) -> DecisionReceipt:
@@ -56,6 +64,9 @@ class GatewayPort(Protocol):
 
     async def certify_status(self, workflow_id: str, *, run_id: str) -> CertifyStatus:
         """Ask the life of a CSR for all that its card shows."""
+
+    async def gate_status(self, workflow_id: str, *, run_id: str, approval_id: str) -> GateStatus:
+        """Ask a change for all that the card of one of its questions shows."""
 
     async def operation_status(self, workflow_id: str, *, run_id: str) -> OperationStatus:
         """Ask a change for all that its message shows."""

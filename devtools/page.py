@@ -82,6 +82,47 @@ class Page:
 
         return await until(look, what, seconds=seconds)
 
+    async def until_view(self, persona: str, *, callback: str, words: str = "", seconds: float = 20) -> dict[str, Any]:
+        """Wait for a modal before a persona: for its callback id, and for what it says."""
+
+        async def look() -> dict[str, Any] | None:
+            views: list[dict[str, Any]] = (await self.state(persona))["views"]
+            is_it = [v for v in views if v.get("callback_id", "") == callback and words in json.dumps(v)]
+            return is_it[-1] if is_it else None
+
+        return await until(look, f"{persona} has the dialog {callback} with “{words}”", seconds=seconds)
+
+    async def fault(self, method: str, kind: str, *, count: int = 1, seconds: float = 1.0) -> None:
+        """Ask for trouble: with the next calls of a method, or with the next deliveries of a name."""
+        body = {"method": method, "kind": kind, "count": count, "seconds": seconds}
+        answer = await self._post("faults", body)
+        assert answer["ok"], f"the fault was not taken: {answer}"
+
+    async def faults(self) -> list[dict[str, Any]]:
+        """Return the faults that still wait for their call."""
+        found: list[dict[str, Any]] = (await self._get("faults"))["faults"]
+        return found
+
+    async def drop_sockets(self) -> int:
+        """Cut the bot's lines without a word; how many there were."""
+        ended: int = (await self._post("sockets", {"act": "drop"}))["ended"]
+        return ended
+
+    async def sockets(self) -> int:
+        """Return how many lines of the bot are open."""
+        count: int = (await self._get("sockets"))["sockets"]
+        return count
+
+    async def calls(self) -> list[dict[str, Any]]:
+        """Return what the bot called and what it was told, oldest first."""
+        found: list[dict[str, Any]] = (await self._get("calls"))["calls"]
+        return found
+
+    async def _get(self, what: str) -> dict[str, Any]:
+        async with aiohttp.ClientSession() as session, session.get(f"{self._url}/_page/{what}") as answer:
+            found: dict[str, Any] = await answer.json()
+            return found
+
     async def _post(self, what: str, body: dict[str, Any]) -> dict[str, Any]:
         async with aiohttp.ClientSession() as session, session.post(f"{self._url}/_page/{what}", json=body) as answer:
             found: dict[str, Any] = await answer.json()

@@ -101,6 +101,7 @@ class Child:
             return
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(signal.SIGCONT)
             try:
                 self._process.wait(timeout=seconds)
             except subprocess.TimeoutExpired:
@@ -114,6 +115,16 @@ class Child:
         self._process.kill()
         self._process.wait()
         self._process = None
+
+    def pause(self) -> None:
+        """Let it answer nothing from here on, without a word, as behind a broken network."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on where it was paused."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def tail(self, lines: int = 15) -> str:
         """Return the end of its log."""

@@ -8,7 +8,6 @@ use this and nothing else.
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import sys
 import time
@@ -18,14 +17,14 @@ from typing import Literal
 
 from temporalio.client import Client
 
-from activities.manifests.installation import OPS, SIGNER, installation
+from activities.manifests.installation import OPS, SIGNER
 from devtools.cluster import Cluster
-from devtools.images import agent_image, database_image
+from devtools.installed import install, load_images, remove
 from devtools.keys import KID, configuration_text, make_slack_secrets, make_token_keys
 from devtools.page import Page
 from devtools.processes import Child, free_port
 from devtools.temporal import TemporalServer
-from domain.configuration import Configuration, parse_configuration
+from domain.configuration import parse_configuration
 from domain.model import ClusterRef
 from gateway.connect import connect
 from gateway.settings import TemporalSettings
@@ -33,6 +32,7 @@ from gateway.settings import TemporalSettings
 ROOT = Path(__file__).resolve().parent.parent
 SITE = "dev"
 VERSION = "v25.2.3"
+Transport = Literal["http", "socket"]
 REF = ClusterRef(site=SITE, namespace="crdb", cluster="crdb")
 
 
@@ -47,6 +47,9 @@ class Stack:
         console_port: Of the page; 0 takes a free one.
         ui_port: Of Temporal's Web UI; 0 takes a free one.
         transport: How the console reaches the bot: by HTTP, or over the bot's own socket.
+        cluster: A dev cluster that is up, of whoever takes it down: what was installed there before is removed first.
+            None: one of this world's own.
+        begun: Monotonic time from which progress counts its seconds; None: now.
     """
 
     def __init__(
@@ -58,15 +61,18 @@ class Stack:
         settings: str = "",
         console_port: int = 0,
         ui_port: int = 0,
-        transport: Literal["http", "socket"] = "http",
+        transport: Transport = "http",
+        cluster: Cluster | None = None,
+        begun: float | None = None,
     ) -> None:
-        self._transport = transport
+        self.transport: Transport = transport
         self.folder, self._name, self._say, self._settings = folder, name, say, settings
         self._console_port, self._ui_port = console_port or free_port(), ui_port or free_port()
-        self.cluster = Cluster(name, state_dir=folder / "cluster", report=lambda line: say(f"  {line}"))
+        self._is_guest = cluster is not None
+        self.cluster = cluster or Cluster(name, state_dir=folder / "cluster", report=lambda line: say(f"  {line}"))
         self.temporal = TemporalServer(folder / "temporal", port=free_port(), ui_port=self._ui_port)
         self.children: dict[str, Child] = {}
-        self._begun = time.monotonic()
+        self._begun = time.monotonic() if begun is None else begun
 
     @property
     def console_url(self) -> str:
@@ -101,10 +107,9 @@ class Stack:
     async def up(self) -> None:
         """Bring everything up; what an earlier world of this folder left is taken down first."""
         await asyncio.to_thread(self._clear)
-        await asyncio.gather(self._start_cluster(), self.temporal.start())
+        await asyncio.gather(self._ready_cluster(), self.temporal.start())
         self._tell(f"Temporal: {self.temporal.address}, Web UI {self.temporal.ui_url}")
-        configuration = await asyncio.to_thread(self._load_images)
-        await asyncio.to_thread(self._install, configuration)
+        await asyncio.to_thread(self._install)
         self._make_children()
         for child in self.children.values():
             child.start()
@@ -126,39 +131,30 @@ class Stack:
             self._tell(f"{child.name}: stopped")
         self.temporal.stop()
         self._tell("Temporal: stopped")
-        self.cluster.down(purge=True)
-        self._tell("Kubernetes: gone")
+        if not self._is_guest:
+            self.cluster.down(purge=True)
+            self._tell("Kubernetes: gone")
 
     def _clear(self) -> None:
-        self.cluster.down(purge=True)
+        if not self._is_guest:
+            self.cluster.down(purge=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
 
-    async def _start_cluster(self) -> None:
+    async def _ready_cluster(self) -> None:
+        if self._is_guest:
+            await asyncio.to_thread(remove, self.cluster)
+            self._tell("Kubernetes: empty")
+            return
         self._tell("Kubernetes: starting (the first time it is built, about ten minutes)")
         await asyncio.to_thread(self.cluster.up)
         self._tell(f"Kubernetes: {self.cluster.server}")
 
-    def _load_images(self) -> Configuration:
-        agent, database = agent_image(), database_image(VERSION)
-        for image in (agent, database):
-            self.cluster.load_image(image.archive)
-            self._tell(f"image: {image.ref}")
-        text = configuration_text(
-            agent_image=agent.ref,
-            database_image=database.ref.rpartition(":")[0],
-            version=VERSION,
-            settings=self._settings,
-        )
+    def _install(self) -> None:
+        agent, database = load_images(self.cluster, version=VERSION, say=self._tell)
+        text = configuration_text(agent_image=agent, database_image=database, version=VERSION, settings=self._settings)
         (self.folder / "crdbops.toml").write_text(text)
-        return parse_configuration(text)
-
-    def _install(self, configuration: Configuration) -> None:
-        objects = {"apiVersion": "v1", "kind": "List", "items": installation(configuration, SITE)}
-        self.cluster.kubectl("apply", "--server-side", "-f", "-", given=json.dumps(objects))
-        namespace = configuration.sites[SITE].system_namespace
-        for name in (OPS, SIGNER):
-            self.cluster.service_account_kubeconfig(namespace, name, self.folder / f"{name}.kubeconfig")
+        install(self.cluster, parse_configuration(text), site=SITE, folder=self.folder)
         self._tell("identities: ops and signer, each with its own rights")
 
     def _make_children(self) -> None:
@@ -189,7 +185,7 @@ class Stack:
             "console",
             [
                 *(sys.executable, "-m", "devtools.console", "--port", str(self._console_port)),
-                *("--bot-url", f"http://127.0.0.1:{bot_port}/slack/events", "--transport", self._transport),
+                *("--bot-url", f"http://127.0.0.1:{bot_port}/slack/events", "--transport", self.transport),
             ],
             {
                 "CONSOLE_SIGNING_SECRET": signing_secret.read_text(),
@@ -204,7 +200,7 @@ class Stack:
             [sys.executable, "-m", "bot"],
             common
             | {
-                "CRDBOPS_SLACK_TRANSPORT": self._transport,
+                "CRDBOPS_SLACK_TRANSPORT": self.transport,
                 "CRDBOPS_SLACK_BOT_TOKEN_FILE": str(bot_token),
                 "CRDBOPS_SLACK_APP_TOKEN_FILE": str(app_token),
                 "CRDBOPS_SLACK_SIGNING_SECRET_FILE": str(signing_secret),

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from domain.canonical import canonical_hash
 from domain.errors import InvalidRequestError
@@ -60,7 +60,10 @@ Said = Annotated[str, AfterValidator(_said)]
 Domain = Annotated[str, AfterValidator(_domain)]
 Signer = Annotated[str, AfterValidator(_signer)]
 Cpu = Annotated[str, AfterValidator(_cpu)]
-Minutes = Annotated[int, Field(ge=1, le=60 * 24)]
+#: Three seconds are the least: whoever tries out what happens then need not wait for a minute.
+Minutes = Annotated[float, Field(ge=0.05, le=60 * 24, allow_inf_nan=False)]
+#: When people are reminded, and the channel is told, where the file says nothing and the card is open for so long.
+_REMIND, _ESCALATE = (15.0, 40.0), 50.0
 
 
 class _Strict(BaseModel):
@@ -74,6 +77,9 @@ class Site(_Strict):
     system_namespace: Label = Field(default="crdbops-system", description="namespace of the CA keys; no cluster's")
     node_signer: Signer = Field(default="crdbops.internal/node", description="signer name of nodes' certificates")
     client_signer: Signer = Field(default="crdbops.internal/client", description="signer name of clients' certificates")
+    channel: Said | None = Field(
+        default=None, description="Slack channel id for what belongs to no cluster; else that of its first cluster"
+    )
 
     @model_validator(mode="after")
     def _two_signers(self) -> Site:
@@ -124,14 +130,20 @@ class OperationRule(_Strict):
 
 
 class ApprovalRule(_Strict):
-    """Who decides on certificates of one kind, and how long a card stays open."""
+    """Who decides on what is asked of one kind, and how long a card stays open."""
 
     role: RoleName = Field(default="approver", description="role that decides; not `viewer`, which everybody holds")
     approvals: int = Field(default=1, ge=1, le=5, description="how many different people must approve")
     four_eyes: bool = Field(default=True, description="whether who asked is kept from approving")
-    expires_minutes: Minutes = Field(default=60, description="minutes until a card expires, from when it is shown")
-    remind_minutes: tuple[Minutes, ...] = Field(default=(15, 40), description="minutes after which people are reminded")
-    escalate_minutes: Minutes = Field(default=50, description="minutes after which the channel is told")
+    expires_minutes: Minutes = Field(default=60.0, description="minutes until a card expires, from when it is shown")
+    remind_minutes: tuple[Minutes, ...] = Field(
+        default_factory=lambda rule: tuple(m for m in _REMIND if m < rule["expires_minutes"]),
+        description="minutes after which people are reminded",
+    )
+    escalate_minutes: Minutes | None = Field(
+        default_factory=lambda rule: _ESCALATE if rule["expires_minutes"] > _ESCALATE else None,
+        description="minutes after which the channel is told",
+    )
 
     @model_validator(mode="after")
     def _not_everybody(self) -> ApprovalRule:
@@ -139,13 +151,35 @@ class ApprovalRule(_Strict):
             raise ValueError("role: found 'viewer', which the whole workspace holds, expected 'approver' or 'operator'")
         return self
 
+    @model_validator(mode="after")
+    def _said_before_it_expires(self) -> ApprovalRule:
+        for name, minutes in (("remind_minutes", self.remind_minutes), ("escalate_minutes", (self.escalate_minutes,))):
+            late = [m for m in minutes if m is not None and m >= self.expires_minutes]
+            if late:
+                raise ValueError(
+                    f"{name}: found {late[0]:g}, expected less than expires_minutes, {self.expires_minutes:g}, "
+                    "since nobody is told of a card that has expired"
+                )
+        if list(self.remind_minutes) != sorted(set(self.remind_minutes)):
+            found = ", ".join(f"{m:g}" for m in self.remind_minutes)
+            raise ValueError(f"remind_minutes: found [{found}], expected rising numbers such as [15, 40]")
+        return self
+
+
+def _two_people(value: object) -> object:
+    """Data that is deleted is gone: two people unless the file says how many, also where it sets other keys."""
+    return {"approvals": 2, **value} if isinstance(value, dict) else value
+
 
 class Approvals(_Strict):
-    """Approval rules by kind of certificate; `client_root` is root's own, since it is a superuser's."""
+    """Approval rules by kind: three of certificates, `client_root` being a superuser's, and what else is asked."""
 
     node: ApprovalRule = Field(default=ApprovalRule(), description="certificates of nodes")
     client: ApprovalRule = Field(default=ApprovalRule(), description="certificates of SQL users but root")
     client_root: ApprovalRule = Field(default=ApprovalRule(), description="root's certificate, a superuser's")
+    volume: Annotated[ApprovalRule, BeforeValidator(_two_people)] = Field(
+        default=ApprovalRule(approvals=2), description="deletion of a volume with the data on it"
+    )
 
 
 class Images(_Strict):
@@ -173,7 +207,7 @@ class Configuration(_Strict):
     clusters: dict[Label, Cluster] = Field(description="database clusters by name")
     roles: dict[RoleName, Role] = Field(default_factory=dict, description="who holds `operator` and `approver`")
     operations: dict[str, OperationRule] = Field(default_factory=dict, description="rules by name of the operation")
-    approvals: Approvals = Field(default=Approvals(), description="rules by kind of certificate")
+    approvals: Approvals = Field(default=Approvals(), description="rules by kind of what is asked")
     certificates: Certificates = Field(default=Certificates(), description="lifetimes")
 
     @model_validator(mode="after")
@@ -217,6 +251,11 @@ class Configuration(_Strict):
             if (cluster.site, cluster.namespace) == (site, namespace):
                 return self.ref(name)
         return None
+
+    def channel_of(self, site: str) -> str:
+        """Return the channel for what belongs to no cluster: the site's own, else that of its first cluster."""
+        own = self.sites[site].channel
+        return own or next((cluster.channel for cluster in self.clusters.values() if cluster.site == site), "")
 
     def spec(self, ref: ClusterRef, *, nodes: int | None, version: str | None, storage: str | None) -> ClusterSpec:
         """Return the spec of a first deploy: what was asked for, else this file's defaults.
@@ -263,7 +302,8 @@ def parse_configuration(text: str) -> Configuration:
     except tomllib.TOMLDecodeError as error:
         raise InvalidRequestError("configuration.invalid", f"crdbops.toml is not TOML: {error}") from error
     except ValidationError as error:
-        faults = "; ".join(_fault(e["loc"], kind=e["type"], said=e["msg"], found=e["input"]) for e in error.errors())
+        said = (_fault(e["loc"], kind=e["type"], said=e["msg"], found=e["input"]) for e in error.errors())
+        faults = "; ".join(fault for fault in said if fault)
         raise InvalidRequestError(
             "configuration.invalid", f"crdbops.toml: {faults}", hint="see docs/reference/configuration.md"
         ) from error
@@ -275,6 +315,8 @@ def _fault(where: Sequence[str | int], *, kind: str, said: str, found: Any) -> s
     key = ".".join(path)
     if kind == "extra_forbidden":
         return f"{key}: found an unknown key, expected one of {', '.join(_known_keys(path[:-1]))}"
+    if kind == "default_factory_not_called":
+        return ""  # follows from another fault, which is named
     if kind == "missing":
         return f"{key}: found nothing, expected a value"
     if kind == "value_error":

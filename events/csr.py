@@ -62,7 +62,7 @@ class CsrEvents:
         strangers: StrangerDigest | None = None,
     ) -> None:
         self._client, self._watch, self._configuration, self._site = client, watch, configuration, site
-        self._strangers = strangers or StrangerDigest(client, site=site)
+        self._strangers = strangers or StrangerDigest(client, site=site, channel=configuration.channel_of(site))
         self._open: dict[ClusterRef, dict[str, CsrSeen]] = {}
         self._queued: dict[ClusterRef, OrderedDict[str, CsrSeen]] = {}
         self._done: OrderedDict[str, None] = OrderedDict()

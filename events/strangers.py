@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import uuid
 from collections import OrderedDict
 from datetime import timedelta
 
@@ -36,11 +37,13 @@ class StrangerDigest:
     Args:
         client: Temporal.
         site: The site this worker serves.
+        channel: Where they are told; empty: they are only recorded.
         every: Shortest time between two tellings.
     """
 
-    def __init__(self, client: Client, *, site: str, every: timedelta = TELL_EVERY) -> None:
-        self._client, self._site, self._every = client, site, every
+    def __init__(self, client: Client, *, site: str, channel: str = "", every: timedelta = TELL_EVERY) -> None:
+        self._client, self._site, self._channel, self._every = client, site, channel, every
+        self._worker = uuid.uuid4().hex
         self._known: OrderedDict[str, None] = OrderedDict()
         self._untold: list[CsrSeen] = []
         self._telling: asyncio.Task[None] | None = None
@@ -72,13 +75,13 @@ class StrangerDigest:
             try:
                 await self._client.start_workflow(
                     "Strangers",
-                    StrangersStart(site=self._site),
+                    StrangersStart(site=self._site, channel=self._channel),
                     id=strangers_id(self._site),
                     task_queue=ops_queue(self._site),
                     id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     start_signal=STRANGERS_SEEN,
-                    start_signal_args=[StrangersSeen(count=len(untold), examples=examples)],
+                    start_signal_args=[StrangersSeen(count=len(untold), examples=examples, worker=self._worker)],
                     static_summary="requests of no cluster of ours",
                 )
                 _log.info("strangers' requests told", extra={"count": len(untold)})

@@ -1,7 +1,7 @@
 """OperationsClient: all that a front end does through Temporal: start, decide, look, read.
 
-It checks no role: the front end does, and the workflow again. Making the client is `gateway.connect`; what memo and
-search attributes mean is `gateway.running`.
+It checks no role: the front end does, and the workflow again. Making the client is `gateway.connect`; what waits for
+people is `gateway.approvals`; what memo and search attributes mean is `gateway.running`.
 """
 
 from __future__ import annotations
@@ -34,15 +34,17 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.errors import RefusedError, TransientError
 from domain.model import ClusterRef, Person
+from gateway.approvals import CALL as _CALL
+from gateway.approvals import ApprovalReads
 from gateway.failures import is_passing, ours, unreachable
 from gateway.links import run_url
 from gateway.looks import LIFETIME, RESULTS, LookResult, last_seen, silent_site
 from gateway.running import ApprovalTarget, Home, Running, running_of, target_of
 from operations.base import LookStart, Operation, Start
 from operations.certify import CertifyStatus
+from operations.gate import GATES, Gates, GateStatus
 from operations.messages import STATUS, Claims, Decision, DecisionReceipt, OperationStatus
 from operations.queues import (
-    APPROVAL,
     CLUSTER,
     OPERATION,
     REQUESTER,
@@ -54,8 +56,6 @@ from operations.queues import (
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
-#: One call to Temporal; a person waits behind it.
-_CALL = timedelta(seconds=5)
 #: How long a start whose answer was lost is asked for again (design, section 6).
 _START_FOR = timedelta(seconds=30)
 #: How long a start may look for a Temporal that does not answer at all, before anything was sent.
@@ -71,7 +71,7 @@ class Started:
     is_repeat: bool = False
 
 
-class OperationsClient:
+class OperationsClient(ApprovalReads):
     """What a front end may do.
 
     Args:
@@ -81,7 +81,7 @@ class OperationsClient:
     """
 
     def __init__(self, client: Client, *, ui_url: str, start_for: timedelta = _START_FOR) -> None:
-        self._client = client
+        super().__init__(client)
         self._ui_url = ui_url
         self._start_for = start_for
 
@@ -190,63 +190,20 @@ class OperationsClient:
 
     # --- decisions
 
-    async def target(self, workflow_id: str, *, run_id: str = "") -> ApprovalTarget:
-        """Return what a run asks a person for right now; needs no worker.
+    async def target(self, workflow_id: str, *, run_id: str = "", approval_id: str = "") -> ApprovalTarget:
+        """Return what a run asks a person for right now, of several the one of that id; needs no worker.
 
         Raises:
             RefusedError: `decision.closed`: there is no such run.
             TransientError: `temporal.unreachable`.
         """
         try:
-            return target_of(await self._handle(workflow_id, run_id).describe(rpc_timeout=_CALL))
+            found = await self._handle(workflow_id, run_id).describe(rpc_timeout=_CALL)
+            return target_of(found, await found.memo(), approval_id=approval_id)
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 raise _closed() from error
             raise unreachable(error) from error
-
-    async def find_approval(self, approval_id: str) -> ApprovalTarget:
-        """Return the run that asks under this approval id.
-
-        Raises:
-            InvalidRequestError: No open request carries it.
-            TransientError: `temporal.unreachable`.
-        """
-        # The id comes from a person: only what an id is made of may reach the query.
-        name = "".join(c for c in approval_id if c.isalnum() or c in "-_")
-        found = await self.pending(limit=1, more=f"AND {APPROVAL} = '{name}'") if name else ()
-        if not found:
-            raise RefusedError(
-                "approval.unknown",
-                f"Found no open request with approval id {name or '(empty)'}, expected the id printed on a card.",
-                hint="for example /crdb approve ab12cd34",
-            )
-        return found[0]
-
-    async def pending(self, *, limit: int = 20, more: str = "") -> tuple[ApprovalTarget, ...]:
-        """Return open requests that wait for a person, oldest first.
-
-        Raises:
-            TransientError: `temporal.unreachable`.
-        """
-        return await self._targets(
-            f"WorkflowType = 'Certify' AND ExecutionStatus = 'Running' AND {STATE} = 'pending' {more}".strip(), limit
-        )
-
-    async def open_approvals(self, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
-        """Return everything that is open under an approval id, expired or decided included, oldest first.
-
-        Raises:
-            TransientError: `temporal.unreachable`.
-        """
-        found = await self._targets(f"ExecutionStatus = 'Running' AND {APPROVAL} IS NOT NULL", limit)
-        return tuple(target for target in found if target.approval_id)
-
-    async def _targets(self, query: str, limit: int) -> tuple[ApprovalTarget, ...]:
-        try:
-            found = [e async for e in self._client.list_workflows(query, limit=limit, rpc_timeout=_CALL)]
-        except RPCError as error:
-            raise unreachable(error) from error
-        return tuple(target_of(e) for e in sorted(found, key=lambda e: e.start_time))
 
     async def decide(
         self, update: str, *, workflow_id: str, run_id: str, decision: Decision, update_id: str
@@ -296,15 +253,27 @@ class OperationsClient:
         """Ask the life of a CSR for all that its card shows."""
         return await self._query(workflow_id, run_id=run_id, result=CertifyStatus)
 
+    async def gate_status(self, workflow_id: str, *, run_id: str, approval_id: str) -> GateStatus:
+        """Ask a change for all that the card of one of its questions shows.
+
+        Raises:
+            RefusedError: `approval.unknown`: it asked nothing under that id.
+        """
+        found = await self._query(workflow_id, run_id=run_id, result=Gates, name=GATES)
+        asked = next((gate for gate in found.gates if gate.approval_id == approval_id), None)
+        if asked is None:
+            raise RefusedError("approval.unknown", "This operation asks nothing under that approval id.")
+        return asked
+
     async def operation_status(self, workflow_id: str, *, run_id: str) -> OperationStatus:
         """Ask a change for all that its message shows."""
         return await self._query(workflow_id, run_id=run_id, result=OperationStatus)
 
-    async def _query(self, workflow_id: str, *, run_id: str, result: type[_Answer]) -> _Answer:
+    async def _query(self, workflow_id: str, *, run_id: str, result: type[_Answer], name: str = STATUS) -> _Answer:
         try:
             # The SDK repeats a call that timed out; a person waits no longer than one.
             async with asyncio.timeout(_CALL.total_seconds()):
-                answer = await self._handle(workflow_id, run_id).query(STATUS, result_type=result)
+                answer = await self._handle(workflow_id, run_id).query(name, result_type=result)
         except TimeoutError as error:
             raise _silent() from error
         except RPCError as error:

@@ -16,10 +16,11 @@ from temporalio.common import SearchAttributeKey
 
 from domain.errors import BusyError
 from domain.model import Person
+from operations.gate import ASKED
 from operations.queues import APPROVAL, CLUSTER, FINGERPRINT, STATE
 
-_APPROVAL = SearchAttributeKey.for_keyword(APPROVAL)
-_FINGERPRINT = SearchAttributeKey.for_keyword(FINGERPRINT)
+_APPROVAL = SearchAttributeKey.for_keyword_list(APPROVAL)
+_FINGERPRINT = SearchAttributeKey.for_keyword_list(FINGERPRINT)
 _STATE = SearchAttributeKey.for_keyword(STATE)
 _CLUSTER = SearchAttributeKey.for_keyword(CLUSTER)
 
@@ -35,6 +36,7 @@ class ApprovalTarget(BaseModel):
     fingerprint: str = ""
     state: str = ""
     cluster: str = ""
+    question: str = ""
     is_open: bool = True
     since: datetime | None = None
 
@@ -83,14 +85,39 @@ class Home:
     root_ts: str = ""
 
 
-def target_of(execution: WorkflowExecution) -> ApprovalTarget:
-    """Read what a run asks for out of its search attributes."""
+def targets_of(execution: WorkflowExecution, memo: Mapping[str, Any] | None = None) -> tuple[ApprovalTarget, ...]:
+    """Read what a run asks for out of its search attributes: one for each question, in the order they were asked.
+
+    Args:
+        execution: The run.
+        memo: Where its memo was read: the questions' words are there.
+    """
+    words = (memo or {}).get(ASKED) or {}
+    attributes = execution.typed_search_attributes
+    names, fingerprints = attributes.get(_APPROVAL) or [], attributes.get(_FINGERPRINT) or []
+    if len(names) != len(fingerprints):
+        return ()  # written together, so this is no run of ours: nothing of it is signed
+    return tuple(
+        _asks_nothing(execution).model_copy(
+            update={"approval_id": name, "fingerprint": fingerprint, "question": str(words.get(name, ""))}
+        )
+        for name, fingerprint in zip(names, fingerprints, strict=True)
+    )
+
+
+def target_of(
+    execution: WorkflowExecution, memo: Mapping[str, Any] | None = None, *, approval_id: str = ""
+) -> ApprovalTarget:
+    """Return the question of that id, else the first one; without an approval id when the run asks nothing."""
+    found = targets_of(execution, memo)
+    return next((t for t in found if t.approval_id == approval_id), found[0] if found else _asks_nothing(execution))
+
+
+def _asks_nothing(execution: WorkflowExecution) -> ApprovalTarget:
     attributes = execution.typed_search_attributes
     return ApprovalTarget(
         workflow_id=execution.id,
         run_id=execution.run_id,
-        approval_id=attributes.get(_APPROVAL) or "",
-        fingerprint=attributes.get(_FINGERPRINT) or "",
         state=attributes.get(_STATE) or "",
         cluster=attributes.get(_CLUSTER) or "",
         is_open=execution.status == WorkflowExecutionStatus.RUNNING,

@@ -144,7 +144,8 @@ async def _missing(client: Client, namespace: str) -> dict[str, IndexedValueType
         raise InvalidRequestError(
             "temporal.attribute-type",
             f"Search attributes of namespace {namespace} have another type: {'; '.join(wrong)}.",
-            hint="use a namespace of our own: CRDBOPS_TEMPORAL_NAMESPACE=crdb",
+            hint="a type cannot be changed: use a namespace of our own that is new, CRDBOPS_TEMPORAL_NAMESPACE=crdb-2; "
+            "or, if an earlier release of ours made it: temporal operator search-attribute remove --name NAME",
         )
     return {name: _TYPES[kind] for name, kind in SEARCH_ATTRIBUTES.items() if name not in found}
 

@@ -5,6 +5,7 @@ Nobody types it: the watch of `events.csr` starts one for every pending CSR of o
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -87,6 +88,17 @@ class CertifyStatus(BaseModel):
     sentence: str = Field(default="", description="the status line, in words")
     serial: str = ""
     not_after: datetime | None = None
+
+    @property
+    def whose(self) -> str:
+        """Whose certificate it is, in a few words; names in it were written by whoever asked."""
+        evidence = self.evidence
+        if evidence is None:
+            return self.csr
+        if evidence.kind == "node":
+            return f"node {evidence.pod or evidence.stamped_pod or self.csr}"
+        parts = (part.strip() for part in re.split(r"[,/]\s*", evidence.subject))
+        return "client " + next((part[3:] for part in parts if part.startswith("CN=")), evidence.subject or "?")
 
 
 class CertifyResult(BaseModel):

@@ -10,10 +10,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from operations.certify import CertifyStatus
+from operations.gate import GateStatus
 from operations.messages import OperationStatus
 
 SHOW_OPERATION = "chat.show_operation"
 SHOW_CARD = "chat.show_card"
+SHOW_GATE = "chat.show_gate"
 SAY = "chat.say"
 
 
@@ -26,6 +28,12 @@ class MessageRef(_Payload):
 
     channel: str
     ts: str
+    thread_ts: str = Field(default="", description="root of the thread it stands in; empty: in the channel itself")
+
+    @property
+    def thread(self) -> str:
+        """The thread in which more is said about it: the one it stands in, or its own."""
+        return self.thread_ts or self.ts
 
 
 class ShowOperation(_Payload):
@@ -54,12 +62,27 @@ class ShowCard(_Payload):
     message: MessageRef | None = None
 
 
+class ShowGate(_Payload):
+    """Post the card of a change's question into the change's thread, or redraw it.
+
+    `thread_ts` is the root message; empty, the change's memo names it (`channel`, `root_ts`) within 30 s, else the card
+    goes to `channel` itself.
+    """
+
+    channel: str
+    status: GateStatus
+    thread_ts: str = ""
+    message: MessageRef | None = None
+
+
 class Say(_Payload):
     """Say one milestone in a thread. `key` makes a repeat harmless: it stands in the message's metadata."""
 
     channel: str
-    thread_ts: str
+    thread_ts: str = Field(description="empty: in the channel itself")
     key: str
     kind: Literal["milestone", "warning", "end"]
-    text: str = Field(description="plain text; untrusted parts are escaped by the bot")
+    text: str = Field(description="plain text; untrusted parts are escaped by the bot; <t:SECONDS> is an instant")
     mention: str = ""
+    audience: tuple[str, ...] = Field(default=(), description="ids of user groups and people who are mentioned")
+    about: MessageRef | None = Field(default=None, description="the message that is meant; the bot adds a link to it")

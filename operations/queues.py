@@ -19,7 +19,8 @@ VERSION = "CrdbVersion"
 APPROVAL = "CrdbApproval"
 FINGERPRINT = "CrdbFingerprint"
 
-#: Search attributes and their types; APPROVERS is a keyword list, the rest are keywords. Plain text in the store.
+#: Search attributes and their types, plain text in the store. A run can ask several questions at once: APPROVAL and
+#: FINGERPRINT hold a pair for each, in the same order. A SQL store has room for three lists in a namespace: these.
 SEARCH_ATTRIBUTES = {
     CLUSTER: "Keyword",
     OPERATION: "Keyword",
@@ -27,8 +28,8 @@ SEARCH_ATTRIBUTES = {
     REQUESTER: "Keyword",
     APPROVERS: "KeywordList",
     VERSION: "Keyword",
-    APPROVAL: "Keyword",
-    FINGERPRINT: "Keyword",
+    APPROVAL: "KeywordList",
+    FINGERPRINT: "KeywordList",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 #: So many are named; the rest are counted.
 EXAMPLES = 5
@@ -18,12 +18,13 @@ class StrangersStart(BaseModel):
 
 
 class StrangersSeen(BaseModel):
-    """Signal: how many were seen at once, and a few by name and requester."""
+    """Signal: how many a worker saw at once, and a few by name and requester. All workers of a site see the same."""
 
     model_config = ConfigDict(frozen=True)
 
     count: int
     examples: tuple[str, ...] = ()
+    worker: str = Field(default="", description="whose count it is, so that two workers do not count one twice")
 
 
 class StrangersResult(BaseModel):

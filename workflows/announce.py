@@ -11,7 +11,17 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel, ConfigDict
 
-    from operations.chat import SAY, SHOW_CARD, SHOW_OPERATION, MessageRef, Say, ShowCard, ShowOperation
+    from operations.chat import (
+        SAY,
+        SHOW_CARD,
+        SHOW_GATE,
+        SHOW_OPERATION,
+        MessageRef,
+        Say,
+        ShowCard,
+        ShowGate,
+        ShowOperation,
+    )
     from operations.queues import CHAT_QUEUE, announce_id
     from workflows.retries import ANNOUNCE
 
@@ -23,12 +33,19 @@ class AnnounceRequest(BaseModel):
 
     operation: ShowOperation | None = None
     card: ShowCard | None = None
+    gates: tuple[ShowGate, ...] = ()
     say: Say | None = None
 
 
 @workflow.defn(name="Announce")
 class AnnounceWorkflow:
-    """1. Draw the message for the last time. 2. Say the end in its thread. Undone by nothing: it only tells."""
+    """Tell the end.
+
+    1. Draw the message, and the cards that are not up to date, for the last time.
+    2. Say the end in its thread.
+
+    Undone by nothing: it only tells.
+    """
 
     @workflow.run
     async def run(self, request: AnnounceRequest) -> None:
@@ -50,6 +67,15 @@ class AnnounceWorkflow:
                 result_type=MessageRef,
                 task_queue=CHAT_QUEUE,
                 summary="last state of the card",
+                **ANNOUNCE,
+            )
+        for gate in request.gates:
+            await workflow.execute_activity(
+                SHOW_GATE,
+                gate.model_copy(update={"thread_ts": gate.thread_ts or (message.ts if message else "")}),
+                result_type=MessageRef,
+                task_queue=CHAT_QUEUE,
+                summary="last state of a question's card",
                 **ANNOUNCE,
             )
         if request.say is not None:

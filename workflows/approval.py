@@ -6,7 +6,7 @@ run's business (`certify`).
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import RefusedError
     from domain.model import Person
     from operations.certify import CertifyStart, CertifyStatus, DecisionRecord
-    from operations.chat import SHOW_CARD, MessageRef, ShowCard
+    from operations.chat import SHOW_CARD, MessageRef, Say, ShowCard
     from operations.messages import (
         APPROVE,
         ASK_AGAIN,
@@ -29,16 +29,15 @@ with workflow.unsafe.imports_passed_through():
         Decision,
         DecisionReceipt,
     )
-    from operations.queues import APPROVAL, APPROVERS, FINGERPRINT, STATE
+    from operations.queues import STATE
+    from workflows import rounds
     from workflows.base import claims_of
     from workflows.painter import Painter
     from workflows.problems import refusal
-    from workflows.retries import CARD
+    from workflows.reminders import Reminder, Reminders
+    from workflows.retries import CARD, ISSUING_SHOWN
 
 _STATE = SearchAttributeKey.for_keyword(STATE)
-_APPROVAL = SearchAttributeKey.for_keyword(APPROVAL)
-_FINGERPRINT = SearchAttributeKey.for_keyword(FINGERPRINT)
-_APPROVERS = SearchAttributeKey.for_keyword_list(APPROVERS)
 
 CLOSED: frozenset[CertifyState] = frozenset({"issued", "denied", "failed", "gone"})
 
@@ -65,6 +64,7 @@ class CardWorkflow:
         self._round_begun = workflow.now()
         self._attributes: tuple[object, ...] = ()
         self._painter = self._new_painter()
+        self._reminders = Reminders(self._reminder)
 
     def _new_painter(self) -> Painter[ShowCard]:
         return Painter(SHOW_CARD, self._card, first=CARD, edits=CARD, summary="the request's card", posted=self._shown)
@@ -128,7 +128,7 @@ class CardWorkflow:
             raise refusal(RefusedError("certify.not-expired", "This card has not expired: there is nothing to ask."))
         if claims_of(decision).approval_id != self._status.approval_id:
             raise refusal(
-                RefusedError("decision.changed", "This card was followed by another.", hint="See the new card.")
+                RefusedError("decision.changed", "This card is old: a newer one took its place.", hint="See the newer.")
             )
         reading = self._reading
         person = claims_of(decision).person
@@ -140,47 +140,31 @@ class CardWorkflow:
             raise refusal(RefusedError("role.missing", "Only operators and approvers may ask again."))
 
     def _require_open(self, decision: Decision) -> None:
-        claims, status = claims_of(decision), self._status
+        status = self._status
         if status.state in ("decided", "approved", *CLOSED):
             said = status.sentence or f"It is {status.state}."
             raise refusal(RefusedError("decision.already", f"Already decided. {said}"))
-        if status.state == "expired":
+        if status.state == "expired" or (status.expires_at is not None and workflow.now() >= status.expires_at):
             raise refusal(RefusedError("decision.expired", "This card has expired.", hint="Ask again first."))
         if status.state != "pending":
             raise refusal(RefusedError("decision.not-yet", "This request is still being read."))
-        if (claims.approval_id, claims.fingerprint) != (status.approval_id, self._fingerprint()):
-            raise refusal(
-                RefusedError(
-                    "decision.changed", "The request changed since this card was made.", hint="See the new card."
-                )
-            )
+        rounds.require_named(decision, approval_id=status.approval_id, fingerprint=self._fingerprint())
 
     def _require_person(self, decision: Decision, *, is_approval: bool) -> None:
         reading = self._reading
         assert reading is not None
         assert reading.policy is not None
-        verdict = roles.may_decide(
-            reading.policy,
-            reading.rule,
-            claims_of(decision).person,
-            asked_by=tuple(self._asked_by),
-            approved_by=tuple(record.person for record, _ in self._approvals()),
+        rounds.require_right(
+            decision,
+            policy=reading.policy,
+            rule=reading.rule,
+            asked_by=self._asked_by,
+            records=self._status.decisions,
             is_approval=is_approval,
         )
-        if not verdict.is_yes:
-            said = "; ".join(reason.sentence() for reason in verdict.reasons)
-            raise refusal(RefusedError(verdict.reasons[0].code, f"Refused: {said}."))
 
     def _record(self, decision: Decision) -> DecisionRecord:
-        claims = claims_of(decision)
-        record = DecisionRecord(
-            verb=claims.verb,
-            person=claims.person,
-            at=workflow.now(),
-            approval_id=claims.approval_id or "",
-            fingerprint=claims.fingerprint or "",
-            reason=decision.reason.strip(),
-        )
+        record = rounds.record_of(decision, at=workflow.now())
         self._decisions.append((record, decision))
         self._update(decisions=tuple(r for r, _ in self._decisions))
         return record
@@ -189,10 +173,10 @@ class CardWorkflow:
         return [(record, decision) for record, decision in self._decisions if record.verb == APPROVE]
 
     def _denial(self) -> DecisionRecord | None:
-        return next((record for record, _ in self._decisions if record.verb == DENY), None)
+        return rounds.denial(self._status.decisions)
 
     def _names(self) -> str:
-        return ", ".join(record.person.name or record.person.id for record, _ in self._approvals())
+        return rounds.names([record for record, _ in self._approvals()])
 
     def _fingerprint(self) -> str:
         return self._status.verdict.fingerprint if self._status.verdict else ""
@@ -233,16 +217,18 @@ class CardWorkflow:
         attributes = (state, self._status.approval_id, self._fingerprint(), *approvers)
         if attributes != self._attributes:
             self._attributes = attributes
-            workflow.upsert_search_attributes(
-                [
-                    _STATE.value_set(state),
-                    _APPROVAL.value_set(self._status.approval_id),
-                    _FINGERPRINT.value_set(self._fingerprint()),
-                    _APPROVERS.value_set(approvers),
-                ]
-            )
+            asked = [(self._status.approval_id, self._fingerprint())] if self._status.approval_id else []
+            workflow.upsert_search_attributes([_STATE.value_set(state), *rounds.asked_for(asked, approvers=approvers)])
+        if state == "pending":
+            self._reminders.go_on()
+        else:
+            self._reminders.pause()
         workflow.set_current_details(f"**{self._start.csr}**: {state}. {sentence}")
-        if state not in CLOSED and self._reading is not None:
+        if state in CLOSED or self._reading is None:
+            return
+        if state in ("decided", "approved"):
+            self._painter.paint_within(ISSUING_SHOWN)  # the bot draws what it clicked; mostly the end comes sooner
+        else:
             self._painter.paint()
 
     def _card(self, message: MessageRef | None) -> ShowCard:
@@ -257,7 +243,40 @@ class CardWorkflow:
 
     def _shown(self, message: MessageRef) -> None:
         """Start the clocks: from now a person can decide."""
-        now: datetime = workflow.now()
-        minutes = self._reading.rule.expires_minutes if self._reading else 60
-        self._update(shown_at=now, expires_at=now + timedelta(minutes=minutes))
+        assert self._reading is not None
+        now, rule = workflow.now(), self._reading.rule
+        expires_at = now + timedelta(minutes=rule.expires_minutes)
+        self._update(shown_at=now, expires_at=expires_at)
+        self._reminders.begin(rule, shown_at=now, until=expires_at)
+        if self._status.state != "pending":
+            self._reminders.pause()
         self._painter.paint()
+
+    def _reminder(self, reminder: Reminder) -> Say:
+        """Say that the card waits. Instants and no spans: the message may arrive late."""
+        status, message, reading = self._status, self._painter.message, self._reading
+        assert message is not None
+        assert reading is not None
+        assert status.shown_at is not None
+        assert status.expires_at is not None
+        missing = status.approvals_wanted - len(self._approvals())
+        wanted = "a decision" if not self._decisions else "one more approval" if missing == 1 else f"{missing} more"
+        cluster = f" of {status.ref.cluster}" if reminder.is_escalation else ""
+        kind = "escalate" if reminder.is_escalation else f"remind-{reminder.number}"
+        return Say(
+            channel=message.channel,
+            thread_ts="" if reminder.is_escalation else message.thread,
+            key=f"{kind}:{status.approval_id}",
+            kind="warning" if reminder.is_escalation else "milestone",
+            text=f"The certificate for {status.whose}{cluster} has been waiting for {wanted} since "
+            f"<t:{int(status.shown_at.timestamp())}>. Its card expires at <t:{int(status.expires_at.timestamp())}>.",
+            audience=self._who_may_decide(reading) if reminder.number == 1 else (),
+            about=message,
+        )
+
+    def _who_may_decide(self, reading: CsrReading) -> tuple[str, ...]:
+        """The groups and people who hold the role, without people who may not approve any more."""
+        role = reading.policy.roles.get(reading.rule.role) if reading.policy else None
+        done = {record.person.id for record, _ in self._approvals()}
+        done |= {person.id for person in self._asked_by} if reading.rule.four_eyes else set()
+        return (*role.groups, *(person for person in role.people if person not in done)) if role else ()

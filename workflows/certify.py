@@ -1,17 +1,17 @@
 """`Certify`: the life of one certificate signing request, from its card to its certificate or its end.
 
-The card and what people may do with it are `approval`; what is written into Kubernetes is `activities.certificates`
-and `activities.signing`, each under its own identity.
+The card and what people may do with it are `approval`, reminding them is `reminders`, waiting for the signer `signer`.
+What is written into Kubernetes is `activities.certificates` and `activities.signing`, each under its own identity.
 """
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.certificates import CertificateActivities
@@ -19,27 +19,32 @@ with workflow.unsafe.imports_passed_through():
         BehindRequest,
         CsrReading,
         CsrRequest,
-        FailRequest,
         IssuedCertificate,
-        SignRequest,
+        Judgement,
         VerifyRequest,
         WriteDecisionRequest,
     )
     from activities.running import RunningActivities
-    from activities.signing import SigningActivities
     from operations.certify import CertifyResult, CertifyStart
-    from operations.messages import CERTIFICATE_CHANGED, OUTSIDE, CertificateChanged, CertifyState, OutsideChange
-    from operations.queues import change_id, signer_queue
+    from operations.messages import (
+        CERTIFICATE_CHANGED,
+        OUTSIDE,
+        CertificateChanged,
+        CertifyState,
+        OutsideChange,
+    )
+    from operations.queues import change_id
     from workflows.announce import AnnounceRequest, announce
-    from workflows.approval import CLOSED, CardWorkflow
+    from workflows.approval import CLOSED
     from workflows.problems import problem_of
-    from workflows.retries import DECIDE, NEVER_SHOWN, READ, REREAD, SIGN, SIGNER_SILENT
+    from workflows.retries import DECIDE, NEVER_SHOWN, READ, REREAD
+    from workflows.signer import SignedWorkflow, ending_problem, is_refusal
 
-Answer = TypeVar("Answer")
+_CHANGED = "The request changed. Nothing was written."
 
 
 @workflow.defn(name="Certify")
-class CertifyWorkflow(CardWorkflow):
+class CertifyWorkflow(SignedWorkflow):
     """Certify one request.
 
     1. Read the CSR and its pod, judge them, take the policy snapshot, find out who is behind it.
@@ -89,8 +94,8 @@ class CertifyWorkflow(CardWorkflow):
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            problem = problem_of(error, site=self._start.ref.site)
-            self._set("failed", f"{problem.message} [{problem.code}]")
+            problem = ending_problem(error, site=self._start.ref.site)
+            self._set("failed", f"{problem.message} {problem.hint} [{problem.code}]".replace("  ", " "))
 
     async def _act(self) -> None:
         if self._denial() is not None:
@@ -98,8 +103,9 @@ class CertifyWorkflow(CardWorkflow):
         elif self._decisions and len(self._approvals()) >= self._status.approvals_wanted:
             await self._write_approval()
         elif self._ask_again:
-            self._ask_again = False
-            await self._open_round(await self._read())
+            reading = await self._read()
+            self._ask_again = False  # also what others asked meanwhile: one new card is enough
+            await self._open_round(reading)
         elif self._is_outside:
             self._is_outside = False
             await self._look_again()
@@ -123,8 +129,9 @@ class CertifyWorkflow(CardWorkflow):
                     timeout_summary="a person decides, or the card expires",
                 )
             except TimeoutError:
-                if status.state == "pending" and workflow.now() >= end:
-                    self._set("expired", "Expired: nobody decided in time. Nothing was changed in Kubernetes.")
+                if self._status.state == "pending" and workflow.now() >= end:
+                    why = "nobody decided in time" if self._status.shown_at else "it could not be shown for 24 hours"
+                    self._set("expired", f"Expired: {why}. Nothing was changed in Kubernetes.")
                     await self._tell_change()
                 else:
                     self._is_outside = True
@@ -144,15 +151,12 @@ class CertifyWorkflow(CardWorkflow):
                 self._set(self._status.state, said)
 
     async def _read(self) -> CsrReading:
-        reading = await workflow.execute_activity_method(
+        return await workflow.execute_activity_method(
             CertificateActivities.read,
             CsrRequest(ref=self._start.ref, csr=self._start.csr, csr_uid=self._start.csr_uid),
             summary=f"read {self._start.csr}",
             **READ,
         )
-        if reading.policy is not None:
-            self._reading = reading
-        return reading
 
     async def _find_who_is_behind(self) -> None:
         change = await workflow.execute_activity_method(
@@ -163,7 +167,8 @@ class CertifyWorkflow(CardWorkflow):
         )
         if change.requester is not None:
             self._behind = (change.workflow_id, change.run_id)
-            self._exclude(change.requester)
+            for person in (change.requester, *change.also_asked):
+                self._exclude(person)
 
     async def _open_round(self, reading: CsrReading, *, sentence: str = "") -> None:
         """Begin to ask: a new approval id that names this fingerprint and no other, and a card of its own."""
@@ -177,7 +182,8 @@ class CertifyWorkflow(CardWorkflow):
         if self._painter.message is not None:
             await self._painter.stop()
             self._painter = self._new_painter()
-        self._decisions = []
+        self._reminders.end()
+        self._reading, self._decisions = reading, []  # the card's rules are those of this moment until it ends
         self._round_begun = workflow.now()
         self._update(
             approval_id=workflow.uuid4().hex[:8],
@@ -207,7 +213,7 @@ class CertifyWorkflow(CardWorkflow):
         if outcome.outcome == "gone":
             self._set("gone", "Gone: the request is not there any more.")
         elif outcome.outcome == "changed":
-            await self._open_round(await self._read())
+            await self._open_round(await self._read(), sentence=_CHANGED)
         else:
             if outcome.outcome == "opposite":
                 await self._fail("CrdbopsDenied", f"approved outside, then denied: {record.reason}")
@@ -215,24 +221,16 @@ class CertifyWorkflow(CardWorkflow):
 
     async def _write_approval(self) -> None:
         """Judge, write Approved, sign, verify; each under the identity that may."""
-        await self._find_who_is_behind()
+        known = len(self._asked_by)
+        # Side by side: that somebody else is behind it by now is rare, and then the signer is asked once more.
+        _, judged = await asyncio.gather(self._find_who_is_behind(), self._judge())
         if not self._drop_own_approvals():
             return
-        judged = await self._with_signer(
-            workflow.start_activity_method(
-                SigningActivities.judge,
-                self._sign_request(),
-                task_queue=signer_queue(self._start.ref.site),
-                summary="the signer judges for itself",
-                **SIGN,
-            ),
-            is_approved=False,
-        )
-        if judged is None:
-            return
+        if len(self._asked_by) != known:
+            judged = await self._judge()
         if judged.outcome in ("changed", "no"):
-            said = "The request changed." if judged.outcome == "changed" else f"The signer refuses: {judged.sentence}"
-            await self._open_round(await self._read(), sentence=f"{said} Nothing was written.")
+            said = f"The signer refuses: {judged.sentence.removeprefix('The signer refuses: ')} Nothing was written."
+            await self._open_round(await self._read(), sentence=_CHANGED if judged.outcome == "changed" else said)
             return
         if judged.outcome == "gone":
             self._set("gone", judged.sentence or "Gone: the request is not there any more.")
@@ -241,26 +239,35 @@ class CertifyWorkflow(CardWorkflow):
             CertificateActivities.approve, self._write_request(), summary="write Approved", **DECIDE
         )
         if written.outcome == "changed":
-            await self._open_round(await self._read())
+            await self._open_round(await self._read(), sentence=_CHANGED)
         elif written.outcome in ("gone", "opposite"):
             state: CertifyState = "gone" if written.outcome == "gone" else "denied"
             self._set(state, written.sentence or "Decided outside meanwhile.")
         else:
             await self._sign()
 
+    async def _judge(self) -> Judgement:
+        """Let the signer judge; where it has nothing to sign with, that is a no as well."""
+        try:
+            return await self._judged()
+        except ActivityError as error:
+            if not is_refusal(error):
+                raise
+            return Judgement(outcome="no", sentence=problem_of(error).message)
+
     async def _sign(self) -> None:
         self._set("approved", f"Approved by {self._names()}, issuing…")
-        issued = await self._with_signer(
-            workflow.start_activity_method(
-                SigningActivities.sign,
-                self._sign_request(),
-                task_queue=signer_queue(self._start.ref.site),
-                summary="sign and write the certificate",
-                **SIGN,
-            ),
-            is_approved=True,
-        )
-        if issued is None:
+        try:
+            await self._signed()
+        except ActivityError as error:
+            if not is_refusal(error):
+                raise
+            problem = problem_of(error)
+            if problem.code == "certify.gone":
+                self._set("gone", f"Gone: {problem.message}")
+                return
+            await self._fail("CrdbopsRefused", problem.message)
+            self._set("failed", f"The signer refused: {problem.message}")
             return
         try:
             verified: IssuedCertificate = await workflow.execute_activity_method(
@@ -270,52 +277,12 @@ class CertifyWorkflow(CardWorkflow):
                 **DECIDE,
             )
         except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
             self._set("failed", f"Issued, but it does not verify: {problem_of(error).message}")
             return
         self._update(serial=verified.serial, not_after=verified.not_after)
         self._set("issued", f"Issued to {self._start.csr}, approved by {self._names()}.")
-
-    async def _with_signer(self, work: workflow.ActivityHandle[Answer], *, is_approved: bool) -> Answer | None:
-        """Wait for the signer, saying so on the card when it is silent; None when it refused or stayed away."""
-        try:
-            await workflow.wait_condition(
-                work.done, timeout=SIGNER_SILENT, timeout_summary="the signer should have answered"
-            )
-        except TimeoutError:
-            since = workflow.now() - SIGNER_SILENT
-            said = f"Decided by {self._names()}; waiting for the signer since {since:%H:%M} UTC."
-            self._set(self._status.state, said)
-        try:
-            return await work
-        except ActivityError as error:
-            if is_cancelled_exception(error):
-                raise
-            problem = problem_of(error, site=self._start.ref.site)
-            if not _is_refusal(error):
-                self._set("failed", f"The signer could not sign for 24 hours: {problem.message} [certify.signer-away]")
-            elif is_approved:
-                await self._fail("CrdbopsRefused", problem.message)
-                self._set("failed", f"The signer refused: {problem.message}")
-            else:
-                said = f"The signer refuses: {problem.message} Nothing was written."
-                await self._open_round(await self._read(), sentence=said)
-            return None
-
-    async def _fail(self, reason: str, message: str) -> None:
-        """Set Failed on an approved request that shall not be signed; a CSR that is gone needs none."""
-        await workflow.execute_activity_method(
-            SigningActivities.fail,
-            FailRequest(
-                ref=self._start.ref,
-                csr=self._start.csr,
-                csr_uid=self._start.csr_uid,
-                reason=reason,
-                message=message,
-            ),
-            task_queue=signer_queue(self._start.ref.site),
-            summary=f"set Failed: {reason}",
-            **SIGN,
-        )
 
     def _write_request(self, *, reason: str = "") -> WriteDecisionRequest:
         return WriteDecisionRequest(
@@ -326,18 +293,6 @@ class CertifyWorkflow(CardWorkflow):
             approval_id=self._status.approval_id,
             people=tuple(record.person for record, _ in self._decisions),
             reason=reason,
-        )
-
-    def _sign_request(self) -> SignRequest:
-        return SignRequest(
-            ref=self._start.ref,
-            csr=self._start.csr,
-            csr_uid=self._start.csr_uid,
-            workflow_id=self._status.workflow_id,
-            approval_id=self._status.approval_id,
-            fingerprint=self._fingerprint(),
-            tokens=tuple(decision.token for _, decision in self._approvals()),
-            asked_by=tuple(self._asked_by),
         )
 
     async def _tell_change(self) -> None:
@@ -357,6 +312,7 @@ class CertifyWorkflow(CardWorkflow):
 
     async def _close(self) -> CertifyResult:
         await self._tell_change()
+        self._reminders.end()
         await workflow.wait_condition(workflow.all_handlers_finished)
         await self._painter.stop()
         if self._painter.message is not None or self._status.approval_id:
@@ -372,8 +328,3 @@ class CertifyWorkflow(CardWorkflow):
             not_after=self._status.not_after,
             sentence=self._status.sentence,
         )
-
-
-def _is_refusal(error: ActivityError) -> bool:
-    """Whether an activity said no for good, rather than being away or in trouble until its time was over."""
-    return isinstance(error.cause, ApplicationError) and error.cause.non_retryable

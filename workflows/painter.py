@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -62,10 +62,19 @@ class Painter(Generic[Payload]):
         now = workflow.now()
         self._ask(now if self._drawn_at is None else max(now, self._drawn_at + REDRAW_AFTER))
 
+    def paint_within(self, wait: timedelta) -> None:
+        """Ask for a redraw after a while: what follows sooner goes into the same one; returns at once."""
+        self._ask(workflow.now() + wait)
+
     def _ask(self, due: datetime) -> None:
         self._due = due if self._due is None else min(self._due, due)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._paint())
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is still to be drawn."""
+        return self._due is not None or (self._task is not None and not self._task.done())
 
     async def stop(self) -> None:
         """Give up the outstanding edit; the last state is delivered elsewhere."""

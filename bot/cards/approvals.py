@@ -47,7 +47,9 @@ def approvals_message(
 
 
 def what_is_asked(target: ApprovalTarget) -> str:
-    """Say in words what a run asks for; its workflow id is all that is known without a worker."""
+    """Say in words what a run asks for, as far as it is known without a worker."""
+    if target.question:
+        return target.question
     parts = target.workflow_id.split("/")
     if len(parts) == 5 and parts[2] == "csr":
         return f"certificate {parts[3]}"

@@ -7,6 +7,7 @@ sentences alone, with `escape` around what is put into them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +26,10 @@ TITLE = 24
 VALUE = 2000
 MODAL_TEXT = 2900
 FALLBACK = 2900
+
+#: How a workflow names an instant in its sentences (ten digits last until the year 2286).
+_INSTANT = re.compile(r"<t:(\d{1,10})>")
+_GROUP = re.compile(r"S[A-Z0-9]+")
 
 Style = Literal["bold", "italic", "strike", "code"]
 
@@ -130,6 +135,39 @@ def spans(value: str) -> list[Json]:
     return [text(p, "code") if i % 2 else text(p) for i, p in enumerate(parts) if p] or [text(" ")]
 
 
+def with_instants(value: str) -> list[Json]:
+    """Rich text in which `<t:SECONDS>` is an instant that each reader sees in their own zone."""
+    elements: list[Json] = []
+    for number, part in enumerate(_INSTANT.split(value)):
+        if number % 2:
+            at = datetime.fromtimestamp(int(part), UTC)
+            elements.append({"type": "date", "timestamp": int(part), "format": "{time}", "fallback": f"{at:%H:%M} UTC"})
+        elif part:
+            elements.append(text(part))
+    return elements
+
+
+def notice_with_instants(value: str) -> str:
+    """The same for the fallback, where an instant is said in UTC."""
+    return notice(_INSTANT.sub(lambda m: f"{datetime.fromtimestamp(int(m[1]), UTC):%H:%M} UTC", value))
+
+
+def audience(ids: Sequence[str]) -> list[Json]:
+    """Mentions of user groups and people inside rich text, a space behind each."""
+    named = [{"type": "usergroup", "usergroup_id": i} if _GROUP.fullmatch(i) else person(i) for i in ids]
+    return [element for one in named for element in (one, text(" "))]
+
+
+def notice_of_audience(ids: Sequence[str]) -> str:
+    """The same for the fallback."""
+    return "".join(f"<!subteam^{i}> " if _GROUP.fullmatch(i) else f"{mention(i)} " for i in ids)
+
+
+def link(url: str, said: str) -> Json:
+    """A link inside rich text."""
+    return {"type": "link", "url": cut(url, SECTION), "text": said}
+
+
 def person(person_id: str, name: str = "") -> Json:
     """A mention inside rich text."""
     if person_id.isalnum() and person_id[:1] in "UW" and person_id.isupper():
@@ -185,9 +223,10 @@ def confirm(title: str, *, said: str, yes: str, no: str = "Back", style: str = "
     }
 
 
-def button_value(*, workflow_id: str, run_id: str, approval_id: str = "") -> str:
-    """Return what a button carries: which run, which approval, nothing more."""
-    return json.dumps({"workflow_id": workflow_id, "run_id": run_id, "approval_id": approval_id}, separators=(",", ":"))
+def button_value(*, workflow_id: str, run_id: str, approval_id: str = "", nodes: int | None = None) -> str:
+    """Return what a button carries: which run, which approval or which number of nodes, nothing more."""
+    value: Json = {"workflow_id": workflow_id, "run_id": run_id, "approval_id": approval_id}
+    return json.dumps(value | ({} if nodes is None else {"nodes": nodes}), separators=(",", ":"))
 
 
 def button(label: str, *, action: str, value: str, style: str = "", ask: Json | None = None) -> Json:
@@ -205,13 +244,14 @@ def button(label: str, *, action: str, value: str, style: str = "", ask: Json | 
     return element
 
 
-def link_button(label: str, *, action: str, url: str) -> Json:
-    """A button that opens a page; Slack sends its click as well."""
+def link_button(label: str, *, action: str, url: str, value: str) -> Json:
+    """A button that opens a page; Slack sends its click as well, by which its message is redrawn."""
     return {
         "type": "button",
         "action_id": action,
         "text": {"type": "plain_text", "text": cut(label, BUTTON)},
         "url": cut(url, SECTION),
+        "value": cut(value, VALUE),
     }
 
 

@@ -6,7 +6,6 @@ evidence is in the modal of `bot.cards.details`.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
 from bot.cards import blocks as b
@@ -43,8 +42,6 @@ _WORDS: dict[CertifyState, str] = {
     "gone": "gone",
 }
 _MARKS = {"pass": "✓", "look": "⚠", "fail": "✗"}
-#: The workflow names an instant so that each reader can see it in their own zone.
-_INSTANT = re.compile(r"<t:(\d{1,12})>")
 
 
 def short(fingerprint: str) -> str:
@@ -66,7 +63,7 @@ def card_message(status: CertifyStatus, *, url: str = "") -> Message:
     if status.sentence or status.serial:
         drawn.append(b.rich(b.line(*_sentence(status))))
     if status.decisions:
-        drawn.append(b.context(*(_decision(d, status.sentence) for d in status.decisions[-5:])))
+        drawn.append(b.context(*(decision_line(d, status.sentence) for d in status.decisions[-5:])))
     drawn += _buttons(status, url)
     said = f"{title}. {status.verdict.summary() if status.state == 'pending' and status.verdict else status.sentence}"
     return Message(text=b.cut(b.notice(said), b.FALLBACK), blocks=drawn)
@@ -74,20 +71,7 @@ def card_message(status: CertifyStatus, *, url: str = "") -> Message:
 
 def whose_of(status: CertifyStatus) -> str:
     """Say in a few words whose certificate it is."""
-    evidence = status.evidence
-    if evidence is None:
-        return b.cut(status.csr, 80)
-    if evidence.kind == "node":
-        return f"node {b.cut(evidence.pod or evidence.stamped_pod or status.csr, 70)}"
-    return f"client {b.cut(user_of(evidence), 70)}"
-
-
-def user_of(evidence: Evidence) -> str:
-    """Return the common name that a client's request asks for."""
-    for part in re.split(r"[,/]\s*", evidence.subject):
-        if part.strip().startswith("CN="):
-            return part.strip()[3:]
-    return evidence.subject or "?"
+    return b.cut(status.whose, 80)
 
 
 def _facts(evidence: Evidence) -> Json:
@@ -162,16 +146,7 @@ def _who_may(status: CertifyStatus) -> Json:
 
 
 def _sentence(status: CertifyStatus) -> list[Json]:
-    elements: list[Json] = []
-    last = 0
-    sentence = b.cut(status.sentence, 900)
-    for match in _INSTANT.finditer(sentence):
-        if match.start() > last:
-            elements.append(b.text(sentence[last : match.start()]))
-        elements.append({"type": "date", "timestamp": int(match[1]), "format": "{time}", "fallback": "then"})
-        last = match.end()
-    if sentence[last:]:
-        elements.append(b.text(sentence[last:]))
+    elements = b.with_instants(b.cut(status.sentence, 900))
     if status.state == "issued":
         if status.not_after is not None:
             elements.append(b.text(f" Valid until {_day(status.not_after)}."))
@@ -184,7 +159,8 @@ def _day(at: datetime) -> str:
     return f"{at:%Y-%m-%d}"
 
 
-def _decision(record: DecisionRecord, sentence: str) -> str:
+def decision_line(record: DecisionRecord, sentence: str) -> str:
+    """Say who decided what and when, and why unless the card's sentence says it."""
     verb = {"approve": "approved by", "deny": "denied by"}.get(record.verb, f"{record.verb} by")
     is_said = record.reason in sentence
     reason = "" if is_said else f": {b.escape(b.cut(record.reason, 300))}"
@@ -213,5 +189,7 @@ def _buttons(status: CertifyStatus, url: str) -> list[Json]:
     if status.state == "expired":
         again = b.button("Ask again", action=ASK_AGAIN, value=value, style="primary")
     details = b.button("Details", action=DETAILS, value=value) if status.evidence is not None else None
-    link = b.link_button("Open in Temporal", action=OPEN, url=url) if url and status.state in ("failed",) else None
+    link = None
+    if url and status.state == "failed":
+        link = b.link_button("Open in Temporal", action=OPEN, url=url, value=value)
     return b.actions(approve, deny, again, details, link)

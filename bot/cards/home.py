@@ -6,6 +6,7 @@ Decisions are taken on the cards themselves; here is only where they are.
 from __future__ import annotations
 
 from bot.cards import blocks as b
+from bot.cards.approvals import what_is_asked
 from bot.cards.blocks import Json
 from domain.configuration import RoleName
 from gateway.running import ApprovalTarget
@@ -25,7 +26,7 @@ def home_view(*, roles: list[RoleName], pending: tuple[ApprovalTarget, ...], pro
         drawn.append(b.rich(b.line(b.text("Nothing waits."))))
     rows = [
         [
-            b.text(b.cut(target.workflow_id.split("/")[-2] if "/" in target.workflow_id else target.workflow_id, 120)),
+            b.text(b.cut(b.one_line(what_is_asked(target)), 120)),
             b.text(f"   cluster {b.cut(target.cluster or '?', 80)}, approval id "),
             b.text(b.cut(target.approval_id or "-", 64), "code"),
         ]

@@ -12,6 +12,7 @@ from bot.cards.blocks import Json, Message
 from operations.messages import OperationState, OperationStatus, Step, StepState
 
 CANCEL = "cancel"
+REVIEW = "review"
 ASK_AGAIN = "ask_again"
 OPEN = "open_temporal"
 
@@ -30,14 +31,17 @@ _OPEN: tuple[OperationState, ...] = ("running", "person")
 #: More lines than this are folded, the finished ones first.
 _STEPS = 12
 _BAR = 20
+#: One request that waits has its card; from here on there is a button for all of them.
+SEVERAL = 2
 
 
-def operation_message(status: OperationStatus, *, url: str) -> Message:
+def operation_message(status: OperationStatus, *, url: str, waiting: int = 0) -> Message:
     """Draw the root message.
 
     Args:
         status: State of the operation.
         url: The run in Temporal's Web UI.
+        waiting: How many certificate requests of the cluster wait for a person.
     """
     face, word = FACES[status.state]
     drawn: list[Json] = [b.header(f"{face} {status.headline}"), _who(status, word)]
@@ -49,7 +53,7 @@ def operation_message(status: OperationStatus, *, url: str) -> Message:
         drawn += _plan(status)
     if status.facts:
         drawn.append(b.rich(b.listed(b.spans(b.cut(fact, 200)) for fact in status.facts[:10])))
-    drawn += _buttons(status, url)
+    drawn += _buttons(status, url, waiting)
     said = f"{word}: {status.headline}"
     if status.problem is not None:
         said += f" — {status.problem.message}"
@@ -140,10 +144,17 @@ def _plan(status: OperationStatus) -> list[Json]:
     return [b.small(f"Plan\n{numbered}")]
 
 
-def _buttons(status: OperationStatus, url: str) -> list[Json]:
+def is_open(status: OperationStatus) -> bool:
+    """Whether the operation still runs."""
+    return status.state in _OPEN
+
+
+def _buttons(status: OperationStatus, url: str, waiting: int) -> list[Json]:
     value = b.button_value(workflow_id=status.workflow_id, run_id=status.run_id)
-    again = cancel = None
-    if status.state in _OPEN:
+    review = again = cancel = None
+    if is_open(status):
+        if waiting >= SEVERAL:
+            review = b.button(f"Review {waiting} requests", action=REVIEW, value=value, style="primary")
         cancel = b.button(
             "Cancel",
             action=CANCEL,
@@ -158,4 +169,5 @@ def _buttons(status: OperationStatus, url: str) -> list[Json]:
         )
         if status.may_ask_again:
             again = b.button("Ask again", action=ASK_AGAIN, value=value, style="primary")
-    return b.actions(again, cancel, b.link_button("Open in Temporal", action=OPEN, url=url) if url else None)
+    link = b.link_button("Open in Temporal", action=OPEN, url=url, value=value) if url else None
+    return b.actions(review, again, cancel, link)

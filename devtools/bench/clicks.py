@@ -90,7 +90,7 @@ async def bare(driver: Driver, api: Api, *, count: int) -> list[float]:
     ):
         for _ in range(count):
             name = f"bare-{uuid.uuid4().hex[:8]}"
-            await api.call("POST", path(_KIND), body=_request(name))
+            await api.call("POST", path(_KIND), body=request_object(name, signer="example.invalid/bare"))
             handle = await driver.client.start_workflow(BareWorkflow.run, id=name, task_queue=QUEUE)
             seen = asyncio.create_task(readable(api, name))
             begun = time.monotonic()
@@ -101,7 +101,8 @@ async def bare(driver: Driver, api: Api, *, count: int) -> list[float]:
     return sorted(found)
 
 
-def _request(name: str) -> dict[str, Any]:
+def request_object(name: str, *, signer: str) -> dict[str, Any]:
+    """Return a CSR as a node would ask for it."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Cockroach"), x509.NameAttribute(NameOID.COMMON_NAME, "node")]
@@ -113,7 +114,7 @@ def _request(name: str) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {
             "request": base64.b64encode(pem.public_bytes(serialization.Encoding.PEM)).decode(),
-            "signerName": "example.invalid/bare",
+            "signerName": signer,
             "usages": ["digital signature", "key encipherment", "client auth"],
         },
     }

@@ -4,11 +4,11 @@ Not here: connections and who may call what (rpc.py), the phases (server.py), me
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from devtools.cockroach import catalog, queries, statements, status, wire
+from devtools.cockroach.admin import Admin
 from devtools.cockroach.config import Config
 from devtools.cockroach.failure import RemoteError
 from devtools.cockroach.faults import Faults
@@ -16,9 +16,11 @@ from devtools.cockroach.gossip import Gossip
 from devtools.cockroach.journal import Journal
 from devtools.cockroach.ledger import Ledger
 from devtools.cockroach.metrics import Metrics
-from devtools.cockroach.phase import DRAINING, SERVING, Life
+from devtools.cockroach.phase import DRAINING, REMOVED, SERVING, Life
+from devtools.cockroach.roster import farewell
 from devtools.cockroach.rpc import Method
 from devtools.cockroach.statements import HERE, QUERY, Statement
+from devtools.cockroach.status import State
 from devtools.cockroach.store import Store
 
 _POLL_SECONDS = 0.05
@@ -38,6 +40,7 @@ class Answers:
         life: Life,
         faults: Faults,
         metrics: Metrics,
+        admin: Admin,
     ) -> None:
         self.founded = asyncio.Event()
         self._config = config
@@ -48,6 +51,7 @@ class Answers:
         self._life = life
         self._faults = faults
         self._metrics = metrics
+        self._admin = admin
 
     def methods(self) -> dict[str, Method]:
         """Every method by name."""
@@ -57,6 +61,10 @@ class Answers:
             wire.BOOTSTRAP: self._faulty("init", self._bootstrap),
             wire.NODES: self._faulty("node", self._nodes),
             wire.EXECUTE: self._faulty("sql", self._execute),
+            wire.DECOMMISSION: self._faulty("decommission", self._of_service(self._admin.decommission)),
+            wire.DECOMMISSION_STATUS: self._faulty("decommission", self._of_service(self._admin.standing)),
+            wire.DECOMMISSION_CHECK: self._faulty("decommission", self._of_service(self._admin.check)),
+            wire.DRAIN: self._faulty("drain", self._of_service(self._admin.drain)),
             wire.JOIN: self._join,
             wire.GOSSIP: self._of_cluster(self._gossip.received),
             wire.COMMAND: self._of_cluster(self._ledger.command),
@@ -82,6 +90,7 @@ class Answers:
 
         async def answer(params: dict[str, Any]) -> Any:
             self._need_cluster("this RPC")
+            self._refuse_removed(int(params.get("from", 0)))
             mine, theirs = self._store.cluster_id, params["cluster_id"]
             if theirs != mine:
                 raise RemoteError(
@@ -99,14 +108,38 @@ class Answers:
         if not self._store.cluster_id:
             raise RemoteError(f"node waiting for init; {method} not available", code="Unavailable")
 
-    async def _need_service(self, method: str) -> None:
+    def _refuse_removed(self, *nodes: int) -> None:
+        """Say nothing to nodes that were decommissioned, nor as one."""
+        for node in (*nodes, self._store.node_id):
+            if node in self._ledger.removed:
+                raise RemoteError(farewell(node, at=self._ledger.removed[node]), code="PermissionDenied")
+        if self._life.phase == REMOVED:
+            raise RemoteError(self._life.farewell, code="PermissionDenied")
+
+    def _of_service(self, method: Method) -> Method:
+        """A method that a draining node answers too."""
+
+        async def answer(params: dict[str, Any]) -> Any:
+            await self._need_service("this RPC", also_draining=True)
+            return await method(params)
+
+        return answer
+
+    async def _need_service(self, method: str, *, also_draining: bool = False) -> None:
         """Wait, for as long as the caller does, until this node can serve."""
         self._need_cluster(method)
-        phases = (SERVING, DRAINING)
+        self._refuse_removed()
+        phases = (SERVING, DRAINING, REMOVED)
         while self._life.phase not in phases or (self._life.phase == SERVING and not self._gossip.is_live()):  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)  # liveness ends by the clock, not by an event
-        if self._life.phase == DRAINING:
+        self._refuse_removed()
+        if self._life.phase == DRAINING and not also_draining:
             raise RemoteError("server is not accepting clients, try another node", sqlstate="57P01")
+
+    def _state(self) -> State:
+        return State(
+            self._gossip.view, self._journal.roster, self._ledger.placement, copies=self._ledger.catalog.copies
+        )
 
     # --- for clients
 
@@ -125,10 +158,8 @@ class Answers:
 
     async def _nodes(self, params: dict[str, Any]) -> Any:
         await self._need_service(wire.NODES)
-        parts, series = list(params["parts"]), str(params["series"])
-        columns, rows = status.table(
-            self._gossip.view, self._journal.roster, parts=parts, series=series, now=time.time()
-        )
+        layout = self._faults.now().status_columns or str(params["series"])
+        columns, rows = status.table(self._state(), parts=list(params["parts"]), layout=layout)
         return {"columns": columns, "rows": rows}
 
     async def _execute(self, params: dict[str, Any]) -> Any:
@@ -146,6 +177,8 @@ class Answers:
         kind = statement.what["kind"]
         if kind == "version":
             return queries.rows(["version"], [[f"CockroachDB CCL {self._config.build} (stand-in, not a database)"]])
+        if kind == "store sums":
+            return status.store_sums(self._state(), statement.what["sums"])
         if kind == "cluster id":
             return queries.rows(["crdb_internal.cluster_id"], [[self._store.cluster_id]])
         return queries.rows(["?column?"], [[statement.what["value"]]], numeric=[0])
@@ -156,7 +189,10 @@ class Answers:
         """Admit a node, by way of the one that writes."""
         self._need_cluster(wire.JOIN)
         asked = {name: str(params[name]) for name in ("store_id", "address", "series")}
-        admitted = await self._ledger.write({"kind": "admit", **asked})
+        host = asked["address"].partition(":")[0]
+        ids = self._gossip.told("node_ids", default={})
+        wanted = ids.get(asked["address"]) or ids.get(host.partition(".")[0]) or 0
+        admitted = await self._ledger.write({"kind": "admit", **asked, "wanted": wanted})
         return {
             "cluster_id": self._store.cluster_id,
             "node_id": admitted["node_id"],

@@ -18,6 +18,7 @@ Change = tuple[Answer, Callable[[], None] | None]
 
 PRESERVE = "cluster.preserve_downgrade_option"
 VERSION = "version"
+NUM_REPLICAS = "num_replicas"
 _BUILT_IN = ("defaultdb", "postgres", "system")
 _ADMIN = "admin"
 
@@ -32,6 +33,7 @@ class Catalog:
 
     def __init__(self) -> None:
         self.settings: dict[str, str] = {}
+        self.copies = 3  # num_replicas of RANGE default
         self.databases: dict[str, dict[str, Table]] = {name: {} for name in _BUILT_IN}
         self.users: dict[str, dict[str, Any]] = {
             _ADMIN: {"password": "", "member_of": []},
@@ -39,6 +41,7 @@ class Catalog:
         }
         self._changes: dict[str, Callable[[Operation], Change]] = {
             "set": self._set,
+            "zone": self._zone,
             "create database": self._create_database,
             "create table": self._create_table,
             "insert": self._insert,
@@ -84,6 +87,17 @@ class Catalog:
         if name == PRESERVE and value and value != active:
             raise RemoteError(f"cannot set {name} to {value} (cluster version is {active})")
         return tag("SET CLUSTER SETTING"), lambda: self.settings.update({name: value})
+
+    def _zone(self, operation: Operation) -> Change:
+        copies = int(operation["copies"])
+        if copies < 1:
+            raise RemoteError("could not validate zone config: at least one replica is required", sqlstate="23514")
+        if copies == 2:
+            raise RemoteError(
+                "could not validate zone config: at least 3 replicas are required for multi-replica configurations",
+                sqlstate="23514",
+            )
+        return tag("CONFIGURE ZONE 1"), lambda: setattr(self, "copies", copies)
 
     def _create_database(self, operation: Operation) -> Change:
         name, done = operation["name"], tag("CREATE DATABASE")

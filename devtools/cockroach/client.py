@@ -108,8 +108,8 @@ class Target:
             return f"dial tcp {where}: i/o timeout"
         return f"dial tcp {where}: connect: {(error.strerror or str(error)).lower()}"
 
-    def must_ask(self, method: str, params: dict[str, Any]) -> Any:
-        """Ask under the verb's own --timeout and word every failure for a person."""
+    def must_ask(self, method: str, params: dict[str, Any], *, is_worded: bool = True) -> Any:
+        """Ask under the verb's own --timeout and word every failure for a person; the node's own, if `is_worded`."""
         try:
             return self.ask(method, params, limit=self.timeout or None)
         except DialError as error:
@@ -117,6 +117,8 @@ class Target:
         except TimeoutError as error:
             raise VerbError("query execution canceled due to statement timeout", sqlstate="57014") from error
         except RemoteError as error:
+            if not is_worded:
+                raise
             raise worded(error) from error
 
 

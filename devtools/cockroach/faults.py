@@ -1,7 +1,7 @@
 """Faults on request: `faults.json` in the data folder, read again whenever it changes.
 
 Every fault lasts as long as it is in the file. A file that cannot be read changes nothing and is complained about once.
-Not here: what each fault does (answers.py, server.py, start.py, gossip.py).
+Not here: what each fault does (answers.py, server.py, start.py, gossip.py, admin.py, rebalancer.py).
 """
 
 import json
@@ -11,7 +11,10 @@ from typing import Any
 from devtools.cockroach import log
 
 FILE = "faults.json"
-VERBS = ("init", "node", "sql")
+VERBS = ("init", "node", "sql", "decommission", "drain")
+COLUMNS = ("older", "newer", "unknown")
+#: What other nodes have to know of it.
+_SHARED = ("underreplicated_ranges", "moves_per_second", "seconds_until_store_dead", "node_ids", "stuck_replicas")
 _EXAMPLE = '{"slow_seconds": {"sql": 2}, "hang": ["sql"], "not_ready": "node is not healthy"}'
 
 
@@ -21,6 +24,8 @@ class Injected:
     def __init__(self, given: dict[str, Any]) -> None:
         known = {
             "slow_seconds", "hang", "delay_init_seconds", "not_ready", "exit_at_start", "underreplicated_ranges",
+            "moves_per_second", "seconds_until_store_dead", "node_ids", "stuck_replicas", "drain_seconds",
+            "status_columns",
         }  # fmt: skip
         if set(given) - known:
             raise ValueError(f"unknown fault {sorted(set(given) - known)}, expected some of {sorted(known)}")
@@ -32,7 +37,16 @@ class Injected:
         self.delay_init_seconds = _number(given.get("delay_init_seconds", 0))
         self.not_ready = str(given.get("not_ready", ""))
         self.exit_at_start = int(_number(given.get("exit_at_start", 0)))
-        self.underreplicated_ranges = int(_number(given.get("underreplicated_ranges", 0)))
+        for name in ("underreplicated_ranges", "moves_per_second", "seconds_until_store_dead", "stuck_replicas"):
+            _number(given.get(name, 0))
+        for host, node_id in dict(given.get("node_ids", {})).items():
+            if isinstance(node_id, bool) or not isinstance(node_id, int) or node_id < 1:
+                raise ValueError(f"node_ids: found {node_id!r} for {host}, expected a node id from 1 on")
+        self.drain_seconds = _number(given.get("drain_seconds", 0))
+        self.status_columns = str(given.get("status_columns", ""))
+        if self.status_columns and self.status_columns not in COLUMNS:
+            raise ValueError(f"status_columns: found {self.status_columns!r}, expected one of {list(COLUMNS)}")
+        self.shared = {name: given[name] for name in _SHARED if name in given}
 
 
 def _number(value: Any) -> float:

@@ -23,23 +23,26 @@ _EXPIRY_BEATS = 4.5  # how many heartbeats long one of them keeps a node live
 _CALL_SECONDS = 2.0
 _REFRESH_SECONDS = 10.0  # how often updated_at moves, as with the vendor's
 
-Foreign = Callable[[str], None]
+Said = Callable[[str], None]
 
 
 class Gossip:
     """One node's exchange with the others."""
 
-    def __init__(self, config: Config, store: Store, journal: Journal, peers: Peers, *, on_foreign: Foreign) -> None:
+    def __init__(
+        self, config: Config, store: Store, journal: Journal, peers: Peers, *, on_foreign: Said, on_removed: Said
+    ) -> None:
         self.view = Membership()
         self.on_heard: Callable[[dict[str, Any]], None] = lambda _message: None
         self.more: Callable[[], dict[str, Any]] = dict  # what else a message tells
-        self.imagined_underreplicated: Callable[[], int] = int
+        self.faults: Callable[[], dict[str, Any]] = dict  # those that other nodes have to know
         self.round_trips: Callable[[float], None] = lambda _seconds: None
         self._config = config
         self._store = store
         self._journal = journal
         self._peers = peers
         self._on_foreign = on_foreign
+        self._on_removed = on_removed
         self._contacts: dict[int, float] = {}
         self._offsets: dict[int, float] = {}
         self._unreachable: dict[str, str] = {}
@@ -86,7 +89,17 @@ class Gossip:
 
     def writer(self, *, last: int) -> int:
         """Who is to be asked to write: whoever wrote last as long as it lives, else the one whose turn it is."""
-        return last if self.view.is_live(last, now=time.time()) else self.lowest_live()
+        can = last in self._journal.roster.voters() and self.view.is_live(last, now=time.time())
+        return last if can else self.lowest_live()
+
+    def told(self, fault: str, *, default: Any) -> Any:
+        """A fault of the whole cluster, from the live node of the lowest id whose file names it."""
+        now, me = time.time(), self._store.node_id
+        told = {node: record.get("faults", {}) for node, record in self.view.descriptors.items()} | {me: self.faults()}
+        for node, faults in sorted(told.items()):
+            if fault in faults and (node == me or self.view.is_live(node, now=now)):
+                return faults[fault]
+        return default
 
     def beat(self, *, draining: bool) -> None:
         """Renew the own records."""
@@ -105,9 +118,9 @@ class Gossip:
             "updated_at": before["updated_at"] if before is not None and fresh else now,
             "locality": self._config.locality,
             "attrs": self._config.attrs,
-            "imagined_underreplicated": self.imagined_underreplicated(),
+            "faults": self.faults(),
         }
-        self.view.forget(now=now)
+        self.view.forget(now=now, gone=self._journal.roster.removed())
 
     # --- exchange
 
@@ -126,6 +139,8 @@ class Gossip:
         except RemoteError as error:
             if error.code == "FailedPrecondition":
                 self._on_foreign(error.detail)
+            elif error.message.startswith(f"n{self._store.node_id} was permanently removed"):
+                self._on_removed(error.message)
             elif "waiting for init" not in error.message:
                 self._note(where, f"gossip with {where} refused: {error.message}")
         else:

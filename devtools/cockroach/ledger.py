@@ -21,8 +21,9 @@ from devtools.cockroach.failure import RemoteError
 from devtools.cockroach.gossip import Gossip
 from devtools.cockroach.journal import Entry, Journal
 from devtools.cockroach.peers import PeerError, Peers
+from devtools.cockroach.placement import Move, Placement, place
 from devtools.cockroach.replication import NOTHING, NotWriterError, Replication
-from devtools.cockroach.roster import ADMIT, PROMOTE
+from devtools.cockroach.roster import ADMIT, DECOMMISSIONED, MEMBERSHIP, PROMOTE, is_change
 from devtools.cockroach.statements import QUERY, WRITE
 from devtools.cockroach.store import Store
 
@@ -31,6 +32,7 @@ _CALL_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05
 _TEND_SECONDS = 1.0
 _REMEMBERED = 1024
+REPLICAS = "replicas"  # the query for every node's membership and every replica
 
 
 class Ledger:
@@ -47,6 +49,8 @@ class Ledger:
         on_applied: Callable[[float], None],
     ) -> None:
         self.catalog = Catalog()
+        self.placement = Placement()
+        self.removed: dict[int, float] = {}  # nodes decommissioned for good, and when
         self._config = config
         self._store = store
         self._journal = journal
@@ -102,6 +106,9 @@ class Ledger:
         if self.replication.committed < len(self._journal):
             async with asyncio.timeout(_CALL_SECONDS), self._writing:
                 await self.replication.confirm()
+        if self._store.node_id in self.removed:
+            self.replication.step_down()
+            return
         newcomers = self._journal.roster.newcomers()
         nodes = sorted({*self.replication.behind(), *newcomers})
         done = await asyncio.gather(*(self.replication.bring(node) for node in nodes))
@@ -146,7 +153,7 @@ class Ledger:
         except PeerError:
             return None
         except RemoteError as error:
-            if error.code in (NotWriterError.CODE, "Unavailable", "FailedPrecondition"):
+            if error.code in (NotWriterError.CODE, "Unavailable") or error.message.startswith("client cluster ID"):
                 return None
             raise
         return answer
@@ -160,9 +167,22 @@ class Ledger:
         """
         async with self._writing:  # one at a time, so that each is judged by all that came before
             await self.replication.confirm()
+            if message["kind"] == QUERY and message["what"]["kind"] == REPLICAS:
+                return self._replicas()
             if message["kind"] == QUERY:
                 return queries.answer(self.catalog, message["what"])
             return await self._write(message["what"], id=str(message["id"]))
+
+    async def place(self, moves: Callable[[], list[Move]]) -> None:
+        """Make the moves that are right once nobody else writes; for the writer."""
+        async with asyncio.timeout(_CALL_SECONDS), self._writing:
+            await self.replication.confirm()
+            if found := moves():
+                await self.replication.append(place(found), id="")
+
+    def _replicas(self) -> Answer:
+        nodes = {str(node): facts["membership"] for node, facts in self._journal.roster.nodes.items()}
+        return {"membership": nodes, "ranges": self.placement.to_wire()}
 
     async def _write(self, operation: Operation, *, id: str) -> Answer:
         if id in self._answers:
@@ -172,7 +192,13 @@ class Ledger:
             known = self._journal.roster.of_store(operation["store_id"])
             if known is not None:
                 return {"node_id": known["id"]}
-            operation = {**operation, "id": self._journal.roster.next_id()}
+            operation = {**operation, "id": self._journal.roster.next_id(wanted=int(operation["wanted"]))}
+        elif operation["kind"] == MEMBERSHIP:
+            node = self._journal.roster.nodes.get(int(operation["id"]))
+            if node is None:
+                raise RemoteError("node does not exist", code="NotFound")
+            if not is_change(node, operation["to"]):
+                return {}
         elif self.catalog.knows(operation):
             answer, act = self.catalog.change(operation)
             if act is None:
@@ -203,6 +229,11 @@ class Ledger:
         answer: Answer = {}
         if operation["kind"] in (ADMIT, PROMOTE):
             answer = {"node_id": operation["id"]}
+        elif operation["kind"] == MEMBERSHIP:
+            if operation["to"] == DECOMMISSIONED:
+                self.removed[int(operation["id"])] = float(operation["at"])
+        elif self.placement.knows(operation):
+            self.placement.apply(operation)
         elif operation != NOTHING:
             answer = self.catalog.apply(operation)
         if operation.get("name") == VERSION and operation["kind"] == "set":

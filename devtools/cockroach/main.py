@@ -20,6 +20,8 @@ Available commands:
   init          initialize a cluster
   node ls       lists the IDs of all nodes in the cluster
   node status   shows the status of a node or all nodes
+  node decommission, node recommission, node drain
+                let nodes leave, keep them, take their work from them
   sql           run statements (a short fixed list; anything else is a syntax error)
   version       output version information
 """

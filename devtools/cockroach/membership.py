@@ -5,6 +5,7 @@ after a while, which is why rows of long-dead nodes show NULLs. Each record is w
 rising `seq`, so the newer one wins. Not here: which nodes there are (roster.py), exchanging views (gossip.py).
 """
 
+from collections.abc import Collection
 from typing import Any
 
 DESCRIPTOR_SECONDS = 7200.0  # the vendor forgets a silent node's descriptor after two hours
@@ -45,9 +46,13 @@ class Membership:
         expiration = self.liveness.get(me, {}).get("expiration", 0.0) if until is None else until
         self.liveness[me] = {"id": me, "seq": now, "expiration": expiration, "draining": draining}
 
-    def forget(self, *, now: float) -> None:
-        """Drop descriptors nobody has renewed for long."""
-        silent = [node for node, record in self.descriptors.items() if now - record["seq"] > DESCRIPTOR_SECONDS]
+    def forget(self, *, now: float, gone: Collection[int] = ()) -> None:
+        """Drop descriptors nobody has renewed for long, and those of nodes that were decommissioned."""
+        silent = [
+            node
+            for node, record in self.descriptors.items()
+            if now - record["seq"] > DESCRIPTOR_SECONDS or node in gone
+        ]
         for node in silent:
             del self.descriptors[node]
 

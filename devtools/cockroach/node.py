@@ -1,7 +1,7 @@
 """`cockroach node status` and `node ls`: ask a node, print rows.
 
 Which columns there are follows the client's own version, as with the vendor's client, which writes the query. Not here:
-the rows (status.py, in the node's process).
+the rows (status.py, in the node's process), the verbs that change something (decommission.py, drain.py).
 """
 
 import sys
@@ -15,12 +15,22 @@ _SWITCHES = ("ranges", "stats", "decommission", "all")
 def run(args: list[str]) -> int:
     """Run a sub-command of `node`."""
     if not args:
-        raise VerbError('missing command for "cockroach node": expected ls or status')
+        raise VerbError(
+            'missing command for "cockroach node": expected ls, status, decommission, recommission or drain'
+        )
     verb, rest = args[0], args[1:]
     if verb == "status":
         return _status(rest)
     if verb == "ls":
         return _ls(rest)
+    if verb in ("decommission", "recommission"):
+        from devtools.cockroach import decommission
+
+        return decommission.run(rest) if verb == "decommission" else decommission.recommission(rest)
+    if verb == "drain":
+        from devtools.cockroach import drain
+
+        return drain.run(rest)
     raise VerbError(f'unknown command "{verb}" for "cockroach node"')
 
 

@@ -1,4 +1,4 @@
-"""Answers of the statements that read what nodes agree on: settings, databases, tables, users, rows.
+"""Answers of the statements that read what nodes agree on: settings, the default zone, databases, tables, users, rows.
 
 Not here: changing it (catalog.py), printing (rows.py), the state of the nodes themselves (status.py).
 """
@@ -19,6 +19,8 @@ def answer(catalog: Catalog, query: dict[str, Any]) -> Answer:
     kind = query["kind"]
     if kind == "setting":
         return _setting(catalog, query["name"])
+    if kind == "zone":
+        return _zone(catalog)
     if kind == "databases":
         return _databases(catalog)
     if kind == "tables":
@@ -38,6 +40,19 @@ def _setting(catalog: Catalog, name: str) -> Answer:
     if name not in (VERSION, PRESERVE):
         raise RemoteError(f'unknown cluster setting "{name}"', sqlstate="22023")
     return rows([name], [[catalog.settings.get(name, "")]])
+
+
+def _zone(catalog: Catalog) -> Answer:
+    lines = [
+        "ALTER RANGE default CONFIGURE ZONE USING",
+        "range_min_bytes = 134217728,",
+        "range_max_bytes = 536870912,",
+        "gc.ttlseconds = 14400,",
+        f"num_replicas = {catalog.copies},",
+        "constraints = '[]',",
+        "lease_preferences = '[]'",
+    ]
+    return rows(["target", "raw_config_sql"], [["RANGE default", "\n\t".join(lines)]])
 
 
 def _databases(catalog: Catalog) -> Answer:

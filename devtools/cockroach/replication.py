@@ -116,8 +116,13 @@ class Replication:
         """The nodes that do not know all that is committed."""
         return [node for node in self._others() if self._told.get(node, 0) < self.committed]
 
+    def step_down(self) -> None:
+        """Leave the writing to another node."""
+        self._step_down(self._term)
+
     def _others(self) -> list[int]:
-        return [node for node in self._journal.roster.nodes if node != self._me]
+        gone = self._journal.roster.removed()
+        return [node for node in self._journal.roster.nodes if node != self._me and node not in gone]
 
     def _in_background(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
         task = asyncio.create_task(work)
@@ -172,7 +177,7 @@ class Replication:
         return answer
 
     def _step_down(self, term: int) -> None:
-        if self._term == term:
+        if term and self._term == term:
             self._term = 0
             log.info(f"[n{self._me}] another node writes the journal now")
 

@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from devtools.cockroach import banner, certs, log, release, status, wire
+from devtools.cockroach.admin import Admin
 from devtools.cockroach.answers import Answers
 from devtools.cockroach.config import Config
 from devtools.cockroach.failure import OK, RemoteError, VerbError
@@ -24,7 +25,8 @@ from devtools.cockroach.ledger import Ledger
 from devtools.cockroach.listener import Listener, send_alerts
 from devtools.cockroach.metrics import Metrics
 from devtools.cockroach.peers import PeerError, Peers
-from devtools.cockroach.phase import DRAINING, SERVING, STARTING, WAITING, Life
+from devtools.cockroach.phase import DRAINING, REMOVED, SERVING, STARTING, WAITING, Life
+from devtools.cockroach.rebalancer import Rebalancer
 from devtools.cockroach.rpc import Service
 from devtools.cockroach.store import Store
 
@@ -65,7 +67,7 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._terminate)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        parts = (self._rpc.serve(), self._http.serve(), self._live(), self._ledger.run())
+        parts = (self._rpc.serve(), self._http.serve(), self._live(), self._ledger.run(), self._rebalancer.run())
         tasks = [asyncio.create_task(part) for part in parts]
         stopping = asyncio.create_task(self._stop.wait())
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -83,14 +85,27 @@ class Server:
     def _wire_up(self) -> None:
         """Make the parts and let them hear of each other."""
         config, store, journal = self._config, self._store, self._journal
-        self._gossip = Gossip(config, store, journal, self._peers, on_foreign=self._foreign)
+        self._gossip = Gossip(config, store, journal, self._peers, on_foreign=self._foreign, on_removed=self._removed)
         self._ledger = Ledger(
             config, store, journal, self._peers, gossip=self._gossip, on_applied=self._metrics.applied.add
         )
         self._gossip.more = lambda: {"committed": self._ledger.replication.committed}
         self._gossip.on_heard = lambda said: self._ledger.heard(int(said["from"]), committed=int(said["committed"]))
         self._gossip.round_trips = self._metrics.round_trips.add
-        self._gossip.imagined_underreplicated = lambda: self._faults.now().underreplicated_ranges
+        self._gossip.faults = lambda: self._faults.now().shared
+        self._rebalancer = Rebalancer(journal, gossip=self._gossip, ledger=self._ledger)
+        self._admin = Admin(
+            store,
+            journal,
+            self._peers,
+            gossip=self._gossip,
+            ledger=self._ledger,
+            rebalancer=self._rebalancer,
+            life=self._life,
+            faults=self._faults,
+            terminate=self._stop.set,
+            spread=self._round,
+        )
         self._answers = Answers(
             config,
             store,
@@ -100,6 +115,7 @@ class Server:
             life=self._life,
             faults=self._faults,
             metrics=self._metrics,
+            admin=self._admin,
         )
 
     def _bind(self) -> None:
@@ -135,7 +151,7 @@ class Server:
             await self._round()
 
     async def _round(self) -> None:
-        await self._gossip.round(draining=self._life.phase == DRAINING)
+        await self._gossip.round(draining=self._life.phase in (DRAINING, REMOVED))
         self._ledger.wake()
 
     async def _find_cluster(self) -> None:
@@ -206,6 +222,15 @@ class Server:
         else:
             self._say("foreign", text)
 
+    def _removed(self, text: str) -> None:
+        """The others say that this node was decommissioned: fatal at a start, no service from then on later."""
+        if self._life.phase == STARTING:
+            self._failure = VerbError(text)
+            self._stop.set()
+        elif self._life.phase != REMOVED:
+            log.error(text)
+            self._life.phase, self._life.farewell = REMOVED, text
+
     # --- signals
 
     def _terminate(self) -> None:
@@ -229,7 +254,7 @@ class Server:
         was, self._life.phase = self._life.phase, DRAINING
         log.info("initiating graceful shutdown of server")
         if was == SERVING:
-            ends_at = asyncio.get_running_loop().time() + _DRAIN_SECONDS
+            ends_at = asyncio.get_running_loop().time() + max(_DRAIN_SECONDS, self._faults.now().drain_seconds)
             await asyncio.wait({asyncio.create_task(self._round())}, timeout=_DRAIN_SECONDS)
             await asyncio.sleep(max(0.0, ends_at - asyncio.get_running_loop().time()))
         log.info("server drained and shutdown completed")
@@ -237,15 +262,17 @@ class Server:
     # --- pages
 
     def _not_ready(self) -> str:
-        return self._life.not_ready(is_live=self._gossip.is_live()) or self._faults.now().not_ready
+        reason = self._life.not_ready(is_live=self._gossip.is_live(), is_active=self._admin.is_active())
+        return reason or self._faults.now().not_ready
 
     def _page(self) -> str:
         view, roster, node_id, now = self._gossip.view, self._journal.roster, self._store.node_id, time.time()
         known = node_id in roster.nodes
+        state = status.State(view, roster, self._ledger.placement, copies=self._ledger.catalog.copies)
         return self._metrics.page(
             node_id=node_id,
             live_nodes=sum(1 for node in roster.nodes if view.is_live(node, now=now)),
-            ranges=status.ranges(view, roster, node_id, now=now) if known else {},
+            ranges=status.ranges(state, node_id) if known else {},
             clock_offset=self._gossip.clock_offset,
         )
 

@@ -7,9 +7,11 @@ import asyncio
 
 from devtools.cockroach import certs, log
 from devtools.cockroach.config import Config
+from devtools.cockroach.failure import VerbError
 from devtools.cockroach.faults import FILE, Faults
 from devtools.cockroach.journal import Journal
 from devtools.cockroach.metrics import Metrics
+from devtools.cockroach.roster import DECOMMISSIONED, farewell
 from devtools.cockroach.server import Server
 from devtools.cockroach.store import Store
 
@@ -30,4 +32,7 @@ def run(args: list[str]) -> int:
     metrics = Metrics(certs_dir=config.certs, store=config.store, build=config.build)
     journal = Journal(config.store, on_sync=metrics.syncs.add)
     journal.open()
+    me = journal.roster.nodes.get(store.node_id)
+    if me is not None and me["membership"] == DECOMMISSIONED:
+        raise VerbError(farewell(store.node_id, at=me["since"]))
     return asyncio.run(Server(config, store, journal, faults=faults, metrics=metrics).run())

@@ -97,6 +97,8 @@ def _select(reader: _Reader, database: str) -> Statement:
         return Statement(HERE, {"kind": "version"})
     if reader.take("CRDB_INTERNAL", ".", "CLUSTER_ID", "(", ")"):
         return Statement(HERE, {"kind": "cluster id"})
+    if reader.ahead.value.upper() == "SUM":
+        return Statement(HERE, {"kind": "store sums", "sums": _store_sums(reader)})
     sign = "-" if reader.take("-") else ""
     text = reader.one_of(NUMBER).value
     if not text.isdigit():
@@ -104,9 +106,30 @@ def _select(reader: _Reader, database: str) -> Statement:
     return Statement(HERE, {"kind": "integer", "value": int(sign + text)})
 
 
+def _store_sums(reader: _Reader) -> list[list[str]]:
+    """Sums of metrics over crdb_internal.kv_store_status: for each the metric and the column's name."""
+    sums: list[list[str]] = []
+    while True:
+        reader.need("SUM", "(", "(", "METRICS", "-", ">", ">")
+        metric = reader.one_of(STRING).value
+        reader.need(")", ":", ":", "DECIMAL", ")")
+        if reader.take(":", ":") and not (reader.take("INT") or reader.take("INT8")):
+            raise reader.wrong()
+        sums.append([metric, reader.name() if reader.take("AS") else "sum"])
+        if not reader.take(","):
+            break
+    reader.need("FROM", "CRDB_INTERNAL", ".", "KV_STORE_STATUS")
+    return sums
+
+
 def _show(reader: _Reader) -> dict[str, Any]:
     if reader.take("CLUSTER", "SETTING"):
         return {"kind": "setting", "name": ".".join(reader.dotted())}
+    if reader.take("ZONE", "CONFIGURATION"):
+        if not reader.take("FROM"):
+            reader.need("FOR")  # how it was written before v20.2
+        reader.need("RANGE", "DEFAULT")
+        return {"kind": "zone"}
     if reader.take("DATABASES"):
         return {"kind": "databases"}
     if reader.take("TABLES", "FROM"):
@@ -129,6 +152,12 @@ def _write(reader: _Reader, database: str) -> dict[str, Any]:
         role = reader.name()
         reader.need("TO")
         return {"kind": "grant", "role": role, "user": reader.name()}
+    if reader.take("ALTER"):
+        reader.need("RANGE", "DEFAULT", "CONFIGURE", "ZONE", "USING", "NUM_REPLICAS", "=")
+        text = reader.one_of(NUMBER).value
+        if not text.isdigit():
+            raise reader.wrong()
+        return {"kind": "zone", "copies": int(text)}
     if reader.take("RESET", "CLUSTER", "SETTING"):
         return {"kind": "set", "name": ".".join(reader.dotted()), "value": ""}
     reader.need("SET", "CLUSTER", "SETTING")

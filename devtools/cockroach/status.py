@@ -1,24 +1,49 @@
-"""Rows of `node status`: columns by release and by what was asked, computed from the roster and a membership view.
+"""Rows of `node status`: columns by release and by what was asked, computed from the state that the nodes agree on.
 
-Range and byte counts are a simple picture (a fixed number of ranges, three copies each, moved at once), enough for a
-gate that sums them. Not here: printing (rows.py), asking (node.py).
+Bytes are a simple picture of the replica counts. Not here: printing (rows.py), asking (node.py), where replicas are
+(placement.py).
 """
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
-from devtools.cockroach import release
+from devtools.cockroach import queries, release
+from devtools.cockroach.catalog import Answer
 from devtools.cockroach.membership import Membership, Record
-from devtools.cockroach.roster import ACTIVE, Roster
+from devtools.cockroach.placement import Counts, Placement, needed
+from devtools.cockroach.roster import ACTIVE, DECOMMISSIONED, Roster
 
+_OLDEST = ("id", "address", "build", "started_at", "updated_at", "is_available", "is_live")
 _BASE = ("id", "address", "sql_address", "build", "started_at", "updated_at", "locality", "is_available", "is_live")
 _RANGES = ("replicas_leaders", "replicas_leaseholders", "ranges", "ranges_unavailable", "ranges_underreplicated")
 _STATS = ("live_bytes", "key_bytes", "value_bytes", "intent_bytes", "system_bytes")
 _DECOMMISSION = ("gossiped_replicas", "is_decommissioning", "membership", "is_draining")
+_LAYOUTS = {"older": "25.2", "newer": "25.4", "unknown": "25.4"}
 
-_TOTAL_RANGES = 69  # what a fresh cluster of the vendor's roughly has
-_COPIES = 3
 _BYTES_PER_RANGE = 65_536
+
+
+class State:
+    """What a node knows of all nodes at one instant."""
+
+    def __init__(self, view: Membership, roster: Roster, placement: Placement, *, copies: int) -> None:
+        self.view = view
+        self.roster = roster
+        self._placement = placement
+        active = sum(1 for facts in roster.nodes.values() if facts["membership"] == ACTIVE)
+        self._copies = needed(copies, active)
+        now = time.time()
+        self.live = [node for node in roster.nodes if view.is_live(node, now=now)]
+        self._draining = [node for node in roster.nodes if view.is_draining(node)]
+
+    def counts(self, node: int) -> Counts:
+        """What a node reports of its ranges."""
+        found = self._placement.counts(node, live=self.live, draining=self._draining, copies=self._copies)
+        if node in self.live:
+            faults = self.view.descriptors.get(node, {}).get("faults", {})
+            found.underreplicated += int(faults.get("underreplicated_ranges", 0))
+        return found
 
 
 def time_text(at: float | None) -> str | None:
@@ -26,33 +51,43 @@ def time_text(at: float | None) -> str | None:
     return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00:00")
 
 
-def table(
-    view: Membership, roster: Roster, *, parts: list[str], series: str, now: float
-) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows, one row a node, in order of id."""
+def table(state: State, *, parts: list[str], layout: str) -> tuple[list[str], list[list[Any]]]:
+    """Columns and rows, one row a node, in order of id.
+
+    Args:
+        state: the nodes.
+        parts: which groups of columns are asked for.
+        layout: a release's series, or one of the layouts that a fault asks for.
+    """
     wants = {name: name in parts or "all" in parts for name in ("ranges", "stats", "decommission")}
-    columns = [*_BASE]
-    if release.position(series) >= release.position("25.4"):
+    position = release.position(_LAYOUTS.get(layout, layout))
+    columns = [*(_OLDEST if position < release.position("19.2") else _BASE)]
+    if position >= release.position("25.4"):
         columns.insert(columns.index("is_available"), "attrs")
+    if layout == "unknown":
+        columns.insert(1, "standin_note")
     columns += _RANGES if wants["ranges"] else ()
     columns += _STATS if wants["stats"] else ()
-    columns += _DECOMMISSION if wants["decommission"] else ()
+    if wants["decommission"]:
+        columns += [name for name in _DECOMMISSION if name != "membership" or position >= release.position("20.2")]
     rows = []
-    for node_id in sorted(roster.nodes):
-        facts = _facts(view, roster, node_id, now=now)
+    for node_id in sorted(state.roster.nodes):
+        facts = _facts(state, node_id)
         if wants["decommission"] or facts["membership"] == ACTIVE or facts["is_live"]:
             rows.append([facts[name] for name in columns])
     return columns, rows
 
 
-def _facts(view: Membership, roster: Roster, node_id: int, *, now: float) -> dict[str, Any]:
-    membership = roster.nodes[node_id]["membership"]
-    described: Record = view.descriptors.get(node_id, {})
-    live = view.is_live(node_id, now=now)
-    replicas, leases, under, unavailable = _ranges(view, roster, node_id, now=now)
+def _facts(state: State, node_id: int) -> dict[str, Any]:
+    membership = state.roster.nodes[node_id]["membership"]
+    described: Record = state.view.descriptors.get(node_id, {}) if membership != DECOMMISSIONED else {}
+    live = node_id in state.live
+    counts = state.counts(node_id)
+    replicas = counts.replicas
     known = bool(described)
     return {
         "id": node_id,
+        "standin_note": "a column nobody documented, with a comma",
         "address": described.get("address"),
         "sql_address": described.get("sql_address"),
         "build": described.get("build"),
@@ -62,51 +97,49 @@ def _facts(view: Membership, roster: Roster, node_id: int, *, now: float) -> dic
         "attrs": described.get("attrs"),
         "is_available": live,
         "is_live": live,
-        "replicas_leaders": leases if known else None,
-        "replicas_leaseholders": leases if known else None,
+        "replicas_leaders": counts.leases if known else None,
+        "replicas_leaseholders": counts.leases if known else None,
         "ranges": replicas if known else None,
-        "ranges_unavailable": unavailable if known else None,
-        "ranges_underreplicated": under if known else None,
+        "ranges_unavailable": counts.unavailable if known else None,
+        "ranges_underreplicated": counts.underreplicated if known else None,
         "live_bytes": replicas * _BYTES_PER_RANGE if known else None,
         "key_bytes": replicas * 1024 if known else None,
         "value_bytes": replicas * (_BYTES_PER_RANGE - 1024) if known else None,
         "intent_bytes": 0 if known else None,
         "system_bytes": replicas * 128 if known else None,
-        "gossiped_replicas": replicas if known else None,
+        "gossiped_replicas": (replicas if live else 0) if known else None,  # 0 tells nothing of a dead node
         "is_decommissioning": membership != ACTIVE,
         "membership": membership,
-        "is_draining": view.is_draining(node_id),
+        "is_draining": state.view.is_draining(node_id),
     }
 
 
-def ranges(view: Membership, roster: Roster, node_id: int, *, now: float) -> dict[str, int]:
+def ranges(state: State, node_id: int) -> dict[str, int]:
     """The counts of ranges that a node's metrics report."""
-    replicas, leases, under, unavailable = _ranges(view, roster, node_id, now=now)
+    counts = state.counts(node_id)
     return {
-        "ranges": leases,
-        "replicas": replicas,
-        "ranges_unavailable": unavailable,
-        "ranges_underreplicated": under,
+        "ranges": counts.leases,
+        "replicas": counts.replicas,
+        "replicas_leaders": counts.leases,
+        "replicas_leaseholders": counts.leases,
+        "ranges_unavailable": counts.unavailable,
+        "ranges_underreplicated": counts.underreplicated,
         "replicas_leaders_not_leaseholders": 0,
     }
 
 
-def _ranges(view: Membership, roster: Roster, node_id: int, *, now: float) -> tuple[int, int, int, int]:
-    """Replicas, leases, under-replicated and unavailable ranges that a node would report."""
-    holders = [node for node in roster.voters() if roster.nodes[node]["membership"] == ACTIVE]
-    live = [node for node in holders if view.is_live(node, now=now)]
-    if node_id not in holders:
-        return 0, 0, 0, 0
-    copies = min(_COPIES, len(holders))
-    replicas = _share(_TOTAL_RANGES * copies, holders, node_id)
-    if node_id not in live:
-        return replicas, 0, 0, 0
-    leases = _share(_TOTAL_RANGES, live, node_id)
-    has_all = len(holders) >= _COPIES and (len(live) == len(holders))
-    imagined = int(view.descriptors.get(node_id, {}).get("imagined_underreplicated", 0))  # by faults.json
-    return replicas, leases, (0 if has_all else leases) + imagined, 0
+def store_sums(state: State, sums: list[list[str]]) -> Answer:
+    """Sums of metrics over all stores, as crdb_internal.kv_store_status has them; NULL for a metric nobody reports.
 
-
-def _share(total: int, among: list[int], node_id: int) -> int:
-    whole, rest = divmod(total, len(among))
-    return whole + (1 if among.index(node_id) < rest else 0)
+    Args:
+        state: the nodes.
+        sums: for each sum the metric, with dots as the vendor names it, and the column's name.
+    """
+    stores = [
+        {name.replace("ranges_", "ranges.").replace("replicas_", "replicas."): value for name, value in counts.items()}
+        for counts in (ranges(state, node) for node in state.roster.nodes if node in state.view.descriptors)
+    ]
+    found = [
+        sum(store[metric] for store in stores) if stores and metric in stores[0] else None for metric, _name in sums
+    ]
+    return queries.rows([name for _metric, name in sums], [found], numeric=list(range(len(sums))))

@@ -12,15 +12,15 @@ import re
 from devtools.page import actions_of, text_of
 from devtools.scenarios.driver import CLIENT_POD, CSRS, NODES, Driver, history_events, seconds_of
 from devtools.scenarios.rogue import ask_with_names_of
+from devtools.scenarios.story import Story
 from devtools.scenarios.told import Told
-from devtools.stack import REF, Stack
+from devtools.stack import REF
 
 _ROGUE = f"{REF.namespace}.node.{NODES[1]}.rogue"
 
 
-async def play(stack: Stack, told: Told) -> dict[str, object]:
+async def play(driver: Driver, told: Told) -> dict[str, object]:
     """Play the story; return the counts."""
-    driver = await Driver.of(stack)
     told.say("erin types /crdb deploy")
     run = await driver.type_change("erin", "/crdb deploy")
     cards = {csr: await driver.card(csr, action="approve") for csr in CSRS}
@@ -93,3 +93,6 @@ async def _look_with_kubectl(driver: Driver, told: Told) -> None:
     told.check("kubectl: volumes are Bound", len(bound) == len(NODES), found=volumes)
     answer = driver.sql("SELECT 1")
     told.check("SELECT 1 answers through the client pod", re.search(r"^1$", answer, re.M) is not None, found=answer)
+
+
+STORY = Story(play)

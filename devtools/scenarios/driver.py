@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
-from devtools.page import Message, Page, actions_of, until
+from devtools.page import Message, Page, actions_of, text_of, until
+from devtools.processes import Child
 from devtools.stack import REF, Stack
 from operations.certify import CertifyStatus
 from operations.messages import STATUS, OperationStatus
@@ -24,17 +26,32 @@ CLIENT_POD = "cockroachdb-client-secure"
 CSRS = (*(f"{REF.namespace}.node.{pod}" for pod in NODES), f"{REF.namespace}.client.root")
 
 
+@dataclass(frozen=True)
+class Options:
+    """What whoever plays a scenario may choose.
+
+    Args:
+        slack_away: Seconds for which Slack answers nothing, in the scenarios in which it does so.
+    """
+
+    slack_away: float = 12.0
+
+
+_DEFAULTS = Options()
+
+
 class Driver:
     """Acts in one local world."""
 
-    def __init__(self, stack: Stack, client: Client) -> None:
-        self.stack, self.client = stack, client
+    def __init__(self, stack: Stack, client: Client, *, options: Options = _DEFAULTS) -> None:
+        self.stack, self.client, self.options = stack, client, options
         self.page: Page = stack.page
+        self.ref = REF
 
     @classmethod
-    async def of(cls, stack: Stack) -> Driver:
+    async def of(cls, stack: Stack, *, options: Options = _DEFAULTS) -> Driver:
         """Return the driver of a world that is up."""
-        return cls(stack, await stack.client())
+        return cls(stack, await stack.client(), options=options)
 
     # --- operations ---
 
@@ -66,7 +83,7 @@ class Driver:
         """Wait for the root message of a run, and for the words it begins with, such as ``done``."""
 
         def is_root(message: Message) -> bool:
-            origin = _origin(message)
+            origin = origin_of(message)
             is_its = origin.get("run_id") == run.run_id and "/csr/" not in str(origin.get("workflow_id"))
             return (
                 is_its
@@ -78,23 +95,37 @@ class Driver:
             "erin", f"the root message begins with “{words}”", is_root, seconds=seconds
         )
 
+    async def told_its_end(self, run: WorkflowHandle[Any, Any], *, seconds: float = 60) -> Message:
+        """Wait for the last message of a run, which says its end in the thread."""
+
+        def is_end(message: Message) -> bool:
+            origin = origin_of(message)
+            return origin.get("kind") == "say" and origin.get("key") == f"end:{run.run_id}"
+
+        return await self.page.until_message("erin", "the thread says the end", is_end, seconds=seconds)
+
     # --- cards ---
 
     async def card(self, csr: str, *, action: str = "", seconds: float = 90) -> Message:
         """Wait for the newest card of a CSR, offering an action if one is named."""
 
         async def look() -> Message | None:
-            cards = [m for m in await self.page.messages("ada") if f"/csr/{csr}/" in str(_origin(m).get("workflow_id"))]
+            cards = [
+                m for m in await self.page.messages("ada") if f"/csr/{csr}/" in str(origin_of(m).get("workflow_id"))
+            ]
             newest = cards[-1] if cards else None
             return newest if newest and (not action or action in actions_of(newest)) else None
 
         return await until(look, f"the card of {csr} offers {action or 'itself'}", seconds=seconds)
 
+    def certify_run(self, card: Message) -> WorkflowHandle[Any, Any]:
+        """Return the run behind a card."""
+        origin = origin_of(card)
+        return self.client.get_workflow_handle(origin["workflow_id"], run_id=origin["run_id"])
+
     async def certify(self, card: Message) -> CertifyStatus:
         """Return the state behind a card."""
-        origin = _origin(card)
-        handle = self.client.get_workflow_handle(origin["workflow_id"], run_id=origin["run_id"])
-        status: CertifyStatus = await handle.query(STATUS, result_type=CertifyStatus)
+        status: CertifyStatus = await self.certify_run(card).query(STATUS, result_type=CertifyStatus)
         return status
 
     async def approve(self, persona: str, card: Message) -> None:
@@ -110,7 +141,16 @@ class Driver:
             status = await self.certify(card)
             return status if status.state == state else None
 
-        return await until(look, f"{_origin(card)['workflow_id']} is {state}", seconds=seconds)
+        return await until(look, f"{origin_of(card)['workflow_id']} is {state}", seconds=seconds)
+
+    async def deny(self, persona: str, card: Message, reason: str) -> None:
+        """Click Deny, write a reason into the dialog and submit it; wait until Kubernetes has it."""
+        answer = await self.page.click(persona, card, "deny")
+        assert answer["ok"], f"the click was not taken: {answer}"
+        view = await self.page.until_view(persona, callback="deny_reason")
+        answer = await self.page.submit(persona, view["id"], {"reason": {"reason": reason}})
+        assert answer["ok"], f"the reason was not taken: {answer}"
+        await self.until_state(card, "denied")
 
     async def refused(self, persona: str, card: Message, action: str, *, words: str) -> str:
         """Click something that must be refused; return the sentence that the person alone sees."""
@@ -118,6 +158,23 @@ class Driver:
         await self.page.click(persona, card, action)
         said = await self.page.until_ephemeral(persona, after=before, words=words)
         return str(said.get("text") or "")
+
+    async def redrawn(self, card: Message, words: str, *, seconds: float = 30) -> Message:
+        """Wait until a message that is there already says something."""
+        return await self.page.until_message(
+            "ada",
+            f"the card of {origin_of(card).get('workflow_id')} says “{words}”",
+            lambda m: m["ts"] == card["ts"] and words.lower() in text_of(m).lower(),
+            seconds=seconds,
+        )
+
+    # --- processes ---
+
+    async def restart(self, child: Child) -> None:
+        """Kill a process with SIGKILL and start it again; wait until it serves."""
+        child.kill()
+        child.start()
+        await child.wait_ready()
 
     # --- Kubernetes ---
 
@@ -134,6 +191,11 @@ class Driver:
         """Return what `kubectl get csr` calls CONDITION, by name."""
         rows = self.kubectl("get", "csr", "--no-headers").splitlines()
         return {row.split()[0]: row.split()[-1] for row in rows if row.strip()}
+
+    def csr(self, name: str) -> dict[str, Any]:
+        """Return a certificate signing request."""
+        found: dict[str, Any] = json.loads(self.kubectl("get", "csr", name, "-o", "json"))
+        return found
 
     def sql(self, statement: str) -> str:
         """Run SQL through the client pod, as the procedure by hand does."""
@@ -164,7 +226,8 @@ async def seconds_of(run: WorkflowHandle[Any, Any]) -> float:
     return (found.close_time - found.start_time).total_seconds()
 
 
-def _origin(message: Message) -> dict[str, Any]:
+def origin_of(message: Message) -> dict[str, Any]:
+    """Return what the bot wrote into a message's metadata: which run it shows, and what of it."""
     found: dict[str, Any] = (message.get("metadata") or {}).get("event_payload") or {}
     return found
 

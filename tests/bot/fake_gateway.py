@@ -1,4 +1,4 @@
-"""A fake of Temporal behind the bot's port: one card, one change, kept in memory, validating like the workflows do.
+"""A fake of Temporal behind the bot's port: one card or several, one change, validating like the workflows do.
 
 It refuses impossible states, records what it was asked, and can be made slow, silent or away.
 """
@@ -6,6 +6,7 @@ It refuses impossible states, records what it was asked, and can be made slow, s
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from domain.errors import OpsError, RefusedError, TransientError
@@ -17,6 +18,7 @@ from gateway.running import ApprovalTarget, Home, Running
 from operations.base import Operation, Start
 from operations.certify import CertifyStatus, DecisionRecord
 from operations.csr import CsrResult, CsrRow
+from operations.gate import GateStatus
 from operations.messages import Claims, Decision, DecisionReceipt, OperationStatus
 from tests.bot import given
 
@@ -24,6 +26,10 @@ from tests.bot import given
 class FakeGateway:
     def __init__(self) -> None:
         self.card: CertifyStatus = given.card()
+        self.gate: GateStatus | None = None
+        #: More open requests of the same cluster.
+        self.others: dict[str, CertifyStatus] = {}
+        self.silent: set[str] = set()
         self.change: OperationStatus | None = None
         self.started: list[tuple[str, Start, ClusterRef, Person]] = []
         self.decisions: list[tuple[str, Claims, str, str]] = []
@@ -76,34 +82,70 @@ class FakeGateway:
     async def home(self, workflow_id: str, *, run_id: str = "") -> Home:
         return self.homes.get(workflow_id, Home())
 
-    async def target(self, workflow_id: str, *, run_id: str = "") -> ApprovalTarget:
+    async def target(self, workflow_id: str, *, run_id: str = "", approval_id: str = "") -> ApprovalTarget:
         await self._answer()
-        card = self.card
-        if (workflow_id, run_id) != (card.workflow_id, card.run_id):
-            raise RefusedError("decision.closed", "This request is closed already.")
+        gate = self.gate
+        if gate is not None and (workflow_id, run_id) == (gate.workflow_id, gate.run_id):
+            return self._gate_target(gate)
+        return self._target_of(self._card(workflow_id, run_id))
+
+    def _card(self, workflow_id: str, run_id: str) -> CertifyStatus:
+        for card in (self.card, *self.others.values()):
+            if (workflow_id, run_id) == (card.workflow_id, card.run_id):
+                return card
+        raise RefusedError("decision.closed", "This request is closed already.")
+
+    def _target_of(self, card: CertifyStatus) -> ApprovalTarget:
         return ApprovalTarget(
-            workflow_id=workflow_id,
-            run_id=run_id,
+            workflow_id=card.workflow_id,
+            run_id=card.run_id,
             approval_id=card.approval_id,
             fingerprint=card.verdict.fingerprint if card.verdict else "",
             state=card.state,
-            cluster=card.ref.cluster,
+            cluster=str(card.ref),
             is_open=card.state not in ("issued", "denied", "failed", "gone"),
+            since=given.AT,
+        )
+
+    def _gate_target(self, gate: GateStatus) -> ApprovalTarget:
+        is_asked = gate.state == "pending"
+        return ApprovalTarget(
+            workflow_id=gate.workflow_id,
+            run_id=gate.run_id,
+            approval_id=gate.approval_id if is_asked else "",
+            fingerprint=gate.fingerprint if is_asked else "",
+            question=gate.question.headline if is_asked else "",
+            state="pending" if is_asked else "running",
+            cluster=gate.ref.cluster,
             since=given.AT,
         )
 
     async def find_approval(self, approval_id: str) -> ApprovalTarget:
         await self._answer()
+        if self.gate is not None and approval_id == self.gate.approval_id:
+            return self._gate_target(self.gate)
         if approval_id != self.card.approval_id:
             raise RefusedError("approval.unknown", f"Found no open request with approval id {approval_id}.")
         return await self.target(self.card.workflow_id, run_id=self.card.run_id)
 
     async def pending(self, *, limit: int = 20) -> tuple[ApprovalTarget, ...]:
         await self._answer()
-        return (await self.target(self.card.workflow_id, run_id=self.card.run_id),)[:limit]
+        card = await self.target(self.card.workflow_id, run_id=self.card.run_id)
+        gate = [self._gate_target(self.gate)] if self.gate is not None else []
+        return (card, *gate)[:limit]
 
     async def open_approvals(self, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
         return await self.pending(limit=limit)
+
+    async def requests_of(self, ref: ClusterRef, *, limit: int = 50) -> tuple[ApprovalTarget, ...]:
+        await self._answer()
+        found = [self._target_of(card) for card in (self.card, *self.others.values()) if card.ref == ref]
+        return tuple(target for target in found if target.is_open and target.approval_id)[:limit]
+
+    async def runs(self, run_ids: Iterable[str]) -> tuple[ApprovalTarget, ...]:
+        await self._answer()
+        wanted = set(run_ids)
+        return tuple(self._target_of(card) for card in (self.card, *self.others.values()) if card.run_id in wanted)
 
     async def decide(
         self, update: str, *, workflow_id: str, run_id: str, decision: Decision, update_id: str
@@ -113,23 +155,62 @@ class FakeGateway:
             return self.receipts[update_id]
         claims = Claims.model_validate_json(decision.token.claims)
         assert (claims.verb, claims.workflow_id, claims.run_id) == (update, workflow_id, run_id)
-        self._validate(update, claims)
+        if self.gate is not None and claims.approval_id == self.gate.approval_id:
+            self._answer_gate(self.gate, claims, decision.reason)
+        else:
+            self._validate(update, claims)
         self.decisions.append((update, claims, decision.reason, update_id))
-        self._apply(update, claims, decision.reason)
+        if self.gate is None or claims.approval_id != self.gate.approval_id:
+            self._apply(update, claims, decision.reason)
         receipt = DecisionReceipt(sentence="Recorded.")
         self.receipts[update_id] = receipt
         return receipt
 
+    def _answer_gate(self, gate: GateStatus, claims: Claims, reason: str) -> None:
+        if gate.state != "pending":
+            raise RefusedError("decision.already", f"Already decided. {gate.sentence}")
+        record = DecisionRecord(
+            verb=claims.verb,
+            person=claims.person,
+            at=datetime.now(UTC),
+            approval_id=claims.approval_id or "",
+            fingerprint=claims.fingerprint or "",
+            reason=reason,
+        )
+        records = (*gate.decisions, record)
+        is_enough = claims.verb == "deny" or len(records) >= gate.question.rule.approvals
+        state = {"approve": "approved", "deny": "denied"}[claims.verb] if is_enough else "pending"
+        said = f"Denied by {claims.person.name}: {reason}" if claims.verb == "deny" else f"Approved by {len(records)}."
+        changed = {"state": state, "sentence": said, "sequence": gate.sequence + 1, "decisions": records}
+        self.gate = gate.model_copy(update=changed)
+
     def _validate(self, update: str, claims: Claims) -> None:
+        if claims.approval_id is None and (self.change is None or self.change.state not in ("running", "person")):
+            raise RefusedError("decision.closed", "This operation is not running any more.")
         if update not in ("approve", "deny"):
             return
-        if self.card.state != "pending":
-            raise RefusedError("decision.already", f"Already decided. {self.card.sentence}")
-        if update == "approve" and any(claims.person.is_same_as(p) for p in self.card.asked_by):
+        card = self._card(claims.workflow_id, claims.run_id or "")
+        if card.run_id in self.silent:
+            raise TransientError("decision.not-recorded", "Your click was not recorded. Nothing was decided.")
+        if card.state != "pending":
+            raise RefusedError("decision.already", f"Already decided. {card.sentence}")
+        if update == "approve" and any(claims.person.is_same_as(p) for p in card.asked_by):
             raise RefusedError("approval.four-eyes", "Refused: that person asked.")
 
+    def _put(self, card: CertifyStatus) -> None:
+        if card.run_id == self.card.run_id:
+            self.card = card
+        else:
+            self.others[card.run_id] = card
+
     def _apply(self, update: str, claims: Claims, reason: str) -> None:
-        sequence = self.card.sequence + 1
+        if update == "cancel" and self.change is not None:
+            changed_change = {"state": "cancelled", "sequence": self.change.sequence + 1}
+            self.change = self.change.model_copy(update=changed_change)
+        if claims.approval_id is None:
+            return
+        card = self._card(claims.workflow_id, claims.run_id or "")
+        sequence = card.sequence + 1
         if update in ("approve", "deny"):
             record = DecisionRecord(
                 verb=update,
@@ -141,19 +222,24 @@ class FakeGateway:
             )
             said = f"Approved by {claims.person.name}, issuing…" if update == "approve" else f"Denied: {reason}"
             changed = {"state": "decided", "sentence": said, "sequence": sequence, "decisions": (record,)}
-            self.card = self.card.model_copy(update=changed)
-        if update == "cancel" and self.change is not None:
-            changed_change = {"state": "cancelled", "sequence": self.change.sequence + 1}
-            self.change = self.change.model_copy(update=changed_change)
-        if update == "ask_again" and claims.approval_id:
+            self._put(card.model_copy(update=changed))
+        if update == "ask_again":
             again = {"state": "pending", "approval_id": "new00001", "sequence": sequence}
-            self.card = self.card.model_copy(update=again)
+            self._put(card.model_copy(update=again))
 
     async def certify_status(self, workflow_id: str, *, run_id: str) -> CertifyStatus:
         await self._answer()
         if self.query_error is not None:
             raise self.query_error
-        return self.card
+        return self._card(workflow_id, run_id) if self.others else self.card
+
+    async def gate_status(self, workflow_id: str, *, run_id: str, approval_id: str) -> GateStatus:
+        await self._answer()
+        if self.query_error is not None:
+            raise self.query_error
+        if self.gate is None or self.gate.approval_id != approval_id:
+            raise RefusedError("approval.unknown", "This operation asks nothing under that approval id.")
+        return self.gate
 
     async def operation_status(self, workflow_id: str, *, run_id: str) -> OperationStatus:
         await self._answer()

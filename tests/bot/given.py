@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from domain.configuration import Configuration, parse_configuration
+from domain.configuration import ApprovalRule, Configuration, parse_configuration
 from domain.csr import Check, CsrVerdict
 from domain.model import ClusterRef, Person
 from gateway.running import ApprovalTarget
 from operations.certify import CertifyStatus, DecisionRecord, Evidence
+from operations.gate import GateState, GateStatus, Question
 from operations.messages import CertifyState, OperationState, OperationStatus, Problem, Step
 from operations.status import NodeRow, StatusResult
 from tokens.make import TokenSigner
@@ -26,6 +27,7 @@ CERTIFY_ID = "crdb/dev/csr/crdb.node.cockroachdb-1/6f1f"
 CHANGE_ID = "crdb/dev/crdb/crdb/change"
 RUN_ID = "0190f0aa-1111-7000-8000-000000000001"
 APPROVAL_ID = "ab12cd34"
+GATE_ID = "9a7e0001"
 FINGERPRINT = "0123456789abcdef" * 4
 NASTY = "<!channel> *bold* `code` _it_ & <https://evil.example|click> \u202e <@U0ADA>"
 
@@ -151,6 +153,53 @@ def card(state: CertifyState = "pending", **more: object) -> CertifyStatus:
         "expires_at": AT + timedelta(hours=1),
     }
     return CertifyStatus.model_validate({**fields, **more})
+
+
+def question(**more: object) -> Question:
+    fields: dict[str, object] = {
+        "kind": "delete-volume",
+        "headline": "Delete volume datadir-cockroachdb-4?",
+        "if_yes": "The volume and the data on it are deleted; nothing brings them back.",
+        "if_no": "The volume stays, and nothing uses it; /crdb scale asks again.",
+        "evidence": ("node 5 on cockroachdb-4 is decommissioned since 12:04 UTC", "replicas on it: 0 of 164"),
+        "facts": {"volume": "datadir-cockroachdb-4", "uid": "5d0c"},
+        "yes": "Delete volume",
+        "no": "Keep it",
+        "destroys": "volume datadir-cockroachdb-4 of 100Gi with its data",
+        "rule": ApprovalRule(approvals=2),
+    }
+    return Question.model_validate({**fields, **more})
+
+
+def gate(state: GateState = "pending", *, asked: Question | None = None, **more: object) -> GateStatus:
+    asked = asked or question()
+    fields: dict[str, object] = {
+        "ref": REF,
+        "workflow_id": CHANGE_ID,
+        "run_id": RUN_ID,
+        "question": asked,
+        "approval_id": GATE_ID,
+        "fingerprint": asked.fingerprint,
+        "state": state,
+        "sequence": 3,
+        "asked_by": (ERIN,),
+        "asked_at": AT,
+        "shown_at": AT,
+        "expires_at": AT + timedelta(hours=1),
+    }
+    return GateStatus.model_validate({**fields, **more})
+
+
+def largest_gate(state: GateState = "pending") -> GateStatus:
+    """Everything as long as it can be, and full of markup."""
+    long = (NASTY + " ") * 100
+    return gate(
+        state,
+        asked=question(headline=long, if_yes=long, if_no=long, evidence=(long,) * 50, yes=long, no=long, destroys=long),
+        asked_by=(ERIN, ADA) * 5,
+        decisions=(decided("deny", "<!channel> " * 45),) * 20,
+        sentence=long,
+    )
 
 
 def target(**more: object) -> ApprovalTarget:

@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.app import Bot, Myself, build_app
 from bot.cards.blocks import Message
 from bot.cards.evidence import card_message
+from bot.cards.gate import gate_message
 from bot.health import Health, Transport, ask_health
 from bot.messages import Origin
 from bot.pace import Pace
@@ -24,6 +25,7 @@ from devtools.console import Console
 from devtools.console.manifest import DEFAULT_PATH, SOCKET_PATH
 from domain.configuration import Configuration
 from operations.chat import MessageRef
+from operations.gate import GateStatus
 from tests.bot import given
 from tests.bot.fake_gateway import FakeGateway
 
@@ -85,6 +87,22 @@ class Stage:
         except AssertionError:
             raise AssertionError(f"{words!r} not in {await self.whispers(persona, channel=channel)}") from None
 
+    async def buttons_whispered(self, persona: str, *, channel: str = "C0OPS") -> list[tuple[str, str]]:
+        """Timestamp and action of every button that only this person sees."""
+        found = next(c for c in (await self.state(persona))["channels"] if c["id"] == channel)["ephemerals"]
+        return [
+            (message["ts"], element["action_id"])
+            for message in found
+            for block in message["blocks"]
+            for element in block.get("elements", ())
+            if "action_id" in element
+        ]
+
+    async def whisper_with_button(self, persona: str, action: str, *, channel: str = "C0OPS") -> MessageRef:
+        """The message that only this person sees and that has this button."""
+        (ts,) = [ts for ts, found in await self.buttons_whispered(persona, channel=channel) if found == action]
+        return MessageRef(channel=channel, ts=ts)
+
     async def views(self, persona: str) -> list[Json]:
         found: list[Json] = (await self.state(persona))["views"]
         return found
@@ -121,6 +139,10 @@ class Stage:
 
     async def post_card(self) -> MessageRef:
         return await self.post(card_message(self.gateway.card))
+
+    async def post_gate(self, gate: GateStatus | None = None) -> MessageRef:
+        self.gateway.gate = gate or given.gate()
+        return await self.post(gate_message(self.gateway.gate), kind="gate")
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from devtools.console import check_message, check_view
 from domain.errors import BrokenError, BusyError, InvalidRequestError, RefusedError, TransientError
 from gateway.running import ApprovalTarget
 from operations import CATALOGUE
+from operations.certify import DecisionRecord
 from operations.csr import CsrResult, CsrRow
 from operations.messages import CertifyState, OperationState
 from tests.bot import given
@@ -173,6 +174,20 @@ def test_a_card_says_its_sum_and_who_may_not() -> None:
     everything = json.dumps(message.blocks)
     assert "17 of 17 checks pass" in everything
     assert "0 of 1 from the approvers, not <@U0ERIN> who asked for it" in everything
+
+
+def test_a_card_that_wants_two_people_says_how_many_there_are_and_who() -> None:
+    approved = DecisionRecord(
+        verb="approve", person=given.ADA, at=given.AT, approval_id="ab12cd34", fingerprint="f" * 64
+    )
+    message = card_message(
+        given.card(approvals_wanted=2, decisions=(approved,), sentence="Approved by Ada Approver; 1 more needed.")
+    )
+
+    everything = json.dumps(message.blocks)
+    assert "1 of 2 from the approvers" in everything
+    assert "approved by <@U0ADA>" in everything
+    assert "Approved by Ada Approver; 1 more needed." in everything
 
 
 def test_a_failed_check_comes_first_with_what_was_found() -> None:

@@ -122,7 +122,7 @@ async def test_a_card_of_an_earlier_round_signs_nothing_and_is_drawn_again(on: S
 
     await on.click("ada", card, "approve")
 
-    await on.whispered("ada", "The request changed since this card was made.")
+    await on.whispered("ada", "This card is old: a newer one took its place.")
     assert on.gateway.decisions == []
 
     async def redrawn() -> bool:
@@ -220,7 +220,7 @@ async def test_deny_is_checked_again_when_it_is_sent(on: Stage) -> None:
 
     await on.page("submit", persona="ada", view_id=view["id"], values={"reason": "wrong pod"})
 
-    await on.whispered("ada", "The request changed since this card was made.")
+    await on.whispered("ada", "This card is old: a newer one took its place.")
     assert on.gateway.decisions == []
 
 
@@ -257,6 +257,22 @@ async def test_an_expired_card_can_be_asked_again(on: Stage) -> None:
     verb, claims, _, update_id = on.gateway.decisions[0]
     assert (verb, claims.approval_id) == ("ask_again", given.APPROVAL_ID)
     assert update_id == f"ask_again:{given.APPROVAL_ID}:U0ERIN"
+
+
+async def test_an_operation_can_let_its_pods_ask_again_more_than_once(on: Stage) -> None:
+    on.gateway.change = given.operation("person", may_ask_again=True)
+    root = await on.post(operation_message(on.gateway.change, url="http://127.0.0.1:8233/x"), kind="operation")
+
+    for count in (1, 2):
+        await on.click("erin", root, "ask_again")
+
+        async def decided(wanted: int = count) -> bool:
+            return len(on.gateway.decisions) == wanted
+
+        await eventually(decided)
+
+    assert [(verb, claims.run_id) for verb, claims, _, _ in on.gateway.decisions] == [("ask_again", given.RUN_ID)] * 2
+    assert len({update_id for _, _, _, update_id in on.gateway.decisions}) == 2
 
 
 async def _has(on: Stage, card: MessageRef, words: str) -> bool:

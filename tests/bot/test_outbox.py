@@ -180,6 +180,34 @@ async def test_a_card_goes_into_the_thread_of_the_change_behind_it(on: Stage) ->
     assert [reply["ts"] for reply in (await messages(on))[0]["replies"]] == [ref.ts]
 
 
+async def test_the_first_card_of_a_thread_is_seen_in_the_channel_and_the_next_are_not(on: Stage) -> None:
+    root = await show(on, ShowOperation(channel="C0OPS", status=given.operation()))
+    on.gateway.homes["x"] = Home("C0OPS", root.ts)
+    outbox = chat(on)
+    cards = [
+        ShowCard(channel="C0OPS", status=given.card(run_id=f"run-{number}"), behind_workflow_id="x")
+        for number in range(3)
+    ]
+    on.console.faults.add(Fault("chat.postMessage", "500", count=1))
+    with pytest.raises(ApplicationError):
+        await environment().run(outbox.show_card, cards[0])
+
+    for card in (cards[1], cards[0], cards[2]):
+        await environment().run(outbox.show_card, card)
+
+    replies = (await messages(on))[0]["replies"]
+    assert [reply["is_broadcast"] for reply in replies] == [False, True, False], (
+        "whichever was to be the first stays it"
+    )
+
+
+async def test_a_card_in_no_thread_is_no_broadcast(on: Stage) -> None:
+    await show_card(on, ShowCard(channel="C0OPS", status=given.card()))
+
+    post = next(r for r in on.console.recorder.since(0) if r.name == "chat.postMessage")
+    assert "reply_broadcast" not in post.arguments
+
+
 async def test_a_card_that_waited_half_a_minute_goes_into_the_channel(on: Stage) -> None:
     request = ShowCard(channel="C0OPS", status=given.card(), behind_workflow_id="x")
 
@@ -226,6 +254,75 @@ async def test_a_milestone_stays_in_the_thread(on: Stage) -> None:
     )
 
     assert not (await messages(on))[0]["replies"][0]["is_broadcast"]
+
+
+REMINDER = Say(
+    channel="C0OPS",
+    thread_ts="",
+    key="remind-1:ab12cd34",
+    kind="milestone",
+    text="The certificate for node <!channel> has been waiting for a decision since <t:1795615200>.",
+    audience=("S0APPROVERS", "U0FRED"),
+)
+
+
+async def test_a_card_says_in_which_thread_it_stands(on: Stage) -> None:
+    root = await show(on, ShowOperation(channel="C0OPS", status=given.operation()))
+    on.gateway.homes["x"] = Home("C0OPS", root.ts)
+
+    inside = await show_card(on, ShowCard(channel="C0OPS", status=given.card(), behind_workflow_id="x"))
+    alone = await show_card(on, ShowCard(channel="C0OPS", status=given.card(approval_id="other")))
+
+    assert (inside.thread, alone.thread) == (root.ts, alone.ts)
+
+
+async def test_a_reminder_mentions_the_role_and_leads_to_the_card_in_its_thread(on: Stage) -> None:
+    card = await show_card(on, ShowCard(channel="C0OPS", status=given.card()))
+    said = REMINDER.model_copy(update={"thread_ts": card.thread, "about": card})
+
+    first = await environment().run(chat(on).say, said)
+    second = await environment(attempt=2).run(fresh(on).say, said)
+
+    (reply,) = (await messages(on))[0]["replies"]
+    assert first == second
+    assert reply["text"] == (
+        "<!subteam^S0APPROVERS> <@U0FRED> The certificate for node &lt;!channel&gt; has been waiting for a decision "
+        "since 14:00 UTC."
+    )
+    elements = reply["blocks"][0]["elements"][0]["elements"]
+    assert [element["type"] for element in elements] == [
+        "usergroup", "text", "user", "text", "text", "date", "text", "text", "link",
+    ]  # fmt: skip
+    assert elements[-1]["url"].endswith(f"/archives/C0OPS/p{card.ts.replace('.', '')}")
+    assert not reply["is_broadcast"]
+
+
+async def test_the_channel_is_told_in_the_channel(on: Stage) -> None:
+    card = await show_card(on, ShowCard(channel="C0OPS", status=given.card()))
+    said = REMINDER.model_copy(update={"kind": "warning", "about": card, "audience": ()})
+
+    await environment().run(chat(on).say, said)
+
+    found = await messages(on)
+    assert [message["text"].startswith("⚠ The certificate") for message in found] == [False, True]
+    assert found[0]["replies"] == []
+
+
+async def test_a_reminder_is_said_without_a_link_when_slack_gives_none(on: Stage) -> None:
+    card = await show_card(on, ShowCard(channel="C0OPS", status=given.card()))
+    on.console.faults.add(Fault("chat.getPermalink", "500", count=1))
+
+    await environment().run(chat(on).say, REMINDER.model_copy(update={"thread_ts": card.thread, "about": card}))
+
+    (reply,) = (await messages(on))[0]["replies"]
+    assert "link" not in [element["type"] for element in reply["blocks"][0]["elements"][0]["elements"]]
+
+
+async def test_a_reminder_whose_thread_was_deleted_is_said_in_the_channel(on: Stage) -> None:
+    ref = await environment().run(chat(on).say, REMINDER.model_copy(update={"thread_ts": "1700000000.000100"}))
+
+    assert [message["ts"] for message in await messages(on)] == [ref.ts]
+    assert ref.thread == ref.ts
 
 
 async def test_a_rate_limited_storm_keeps_the_last_state(on: Stage) -> None:

@@ -98,6 +98,29 @@ async def test_groups_are_kept_one_minute(people: People, console: Console, cloc
     assert calls(console, "usergroups.users.list") == 4
 
 
+async def test_a_decision_reads_groups_anew_and_others_right_behind_it_share_that(
+    people: People, console: Console, clock: Clock
+) -> None:
+    await people.identify("U0ADA", team_id="T0CRDB")
+    clock.now = 3
+    await people.identify("U0ADA", team_id="T0CRDB", is_fresh=True)
+    clock.now = 4
+    await people.identify("U0ABE", team_id="T0CRDB", is_fresh=True)
+
+    assert calls(console, "usergroups.users.list") == 4
+
+
+@pytest.mark.parametrize(("age", "groups"), [(30, ("S0APPROVERS",)), (61, ())])
+async def test_where_slack_asks_to_slow_down_a_decision_takes_a_list_of_the_last_minute(
+    people: People, console: Console, clock: Clock, age: int, groups: tuple[str, ...]
+) -> None:
+    await people.identify("U0ABE", team_id="T0CRDB")
+    clock.now = age
+    console.faults.add(Fault("usergroups.users.list", "429", count=5, seconds=1))
+
+    assert (await people.identify("U0ABE", team_id="T0CRDB", is_fresh=True)).person.groups == groups
+
+
 @pytest.mark.parametrize("kind", ["429", "500", "lost_answer"])
 async def test_a_group_that_cannot_be_read_has_nobody_in_it(people: People, console: Console, kind: str) -> None:
     console.faults.add(Fault("usergroups.users.list", kind, count=5, seconds=1))

@@ -65,6 +65,13 @@ def test_a_run_that_is_no_certificate_is_named_by_its_id() -> None:
     assert given.CHANGE_ID in words(drawn(given.target(workflow_id=given.CHANGE_ID)))
 
 
+def test_a_question_of_a_change_is_listed_by_its_own_words() -> None:
+    said = words(drawn(given.target(workflow_id=given.CHANGE_ID, question="Delete volume datadir-cockroachdb-4?")))
+
+    assert "Delete volume datadir-cockroachdb-4?" in said
+    assert given.CHANGE_ID not in said
+
+
 def test_an_age_that_nobody_knows_is_left_out() -> None:
     assert " old" not in words(drawn(given.target(since=None)))
 

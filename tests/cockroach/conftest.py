@@ -11,6 +11,7 @@ import pytest
 
 from tests.cockroach.certificates import Authority
 from tests.cockroach.nodes import BINARY, FAST, Node, initialized
+from tests.cockroach.standings import replicated
 
 MakeNodes = Callable[[int], list[Node]]
 
@@ -66,7 +67,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, node_certs: Path, client: 
     home = tmp_path_factory.mktemp("cluster")
     nodes = [Node(home / f"node{at}", certs=node_certs) for at in range(3)]
     try:
-        yield initialized(nodes, client=client)
+        yield replicated(initialized(nodes, client=client))
     finally:
         for node in nodes:
             node.kill()

@@ -90,6 +90,9 @@ def test_ranges_can_seem_underreplicated(node: Node, inject: Inject, client: Pat
         pytest.param('{"slwo": 1}', "unknown fault ['slwo']", id="unknown fault"),
         pytest.param('{"hang": ["SQL"]}', "unknown verb ['SQL']", id="unknown verb"),
         pytest.param('{"delay_init_seconds": "5"}', "found '5', expected a number from 0 on", id="no number"),
+        pytest.param('{"moves_per_second": -1}', "found -1, expected a number from 0 on", id="negative rate"),
+        pytest.param('{"node_ids": {"node-2": "2"}}', "found '2' for node-2, expected a node id", id="no node id"),
+        pytest.param('{"status_columns": "new"}', "found 'new', expected one of", id="unknown columns"),
         pytest.param("{", "an example: {", id="no JSON"),
     ],
 )

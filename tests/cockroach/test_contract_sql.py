@@ -90,3 +90,36 @@ def test_the_version_string_names_the_release(cluster: Sequence[Node], client: P
     answer = _sql(cluster[0], client, "SELECT version()")
 
     assert answer.out.splitlines()[1].strip('"').startswith("CockroachDB CCL v")
+
+
+def test_the_replication_factor_is_in_the_default_zone(cluster: Sequence[Node], client: Path) -> None:
+    (row,) = _sql(cluster[0], client, "SHOW ZONE CONFIGURATION FROM RANGE default").table()
+
+    assert row["target"] == "RANGE default"
+    lines = [line.strip().rstrip(",") for line in row["raw_config_sql"].splitlines()]
+    assert lines[0] == "ALTER RANGE default CONFIGURE ZONE USING"
+    assert "num_replicas = 3" in lines
+
+
+def test_the_replication_factor_is_changed_for_all_and_not_to_two(cluster: Sequence[Node], client: Path) -> None:
+    alter = "ALTER RANGE default CONFIGURE ZONE USING num_replicas = "
+    try:
+        done = _sql(cluster[1], client, f"{alter}5")
+        (row,) = _sql(cluster[2], client, "SHOW ZONE CONFIGURATION FROM RANGE default").table()
+    finally:
+        _sql(cluster[0], client, f"{alter}3")
+    refused = _sql(cluster[0], client, f"{alter}2")
+
+    assert (done.code, done.out) == (0, "CONFIGURE ZONE 1\n")
+    assert "num_replicas = 5" in row["raw_config_sql"]
+    assert refused.code == 1
+    assert "at least 3 replicas are required for multi-replica configurations" in refused.err
+
+
+def test_ranges_are_summed_over_the_stores(cluster: Sequence[Node], client: Path) -> None:
+    names = ("ranges.unavailable", "ranges.underreplicated")
+    sums = ", ".join(f"sum((metrics->>'{name}')::DECIMAL)::INT AS {name.replace('.', '_')}" for name in names)
+
+    answer = _sql(cluster[0], client, f"SELECT {sums} FROM crdb_internal.kv_store_status")
+
+    assert answer.out == "ranges_unavailable,ranges_underreplicated\n0,0\n"

@@ -8,6 +8,7 @@ import pytest
 from tests.cockroach.nodes import Node, eventually
 
 BASE = ["id", "address", "sql_address", "build", "started_at", "updated_at", "locality", "is_available", "is_live"]
+OLDEST = ["id", "address", "build", "started_at", "updated_at", "is_available", "is_live"]
 RANGES = ["replicas_leaders", "replicas_leaseholders", "ranges", "ranges_unavailable", "ranges_underreplicated"]
 STATS = ["live_bytes", "key_bytes", "value_bytes", "intent_bytes", "system_bytes"]
 DECOMMISSION = ["gossiped_replicas", "is_decommissioning", "membership", "is_draining"]
@@ -39,6 +40,27 @@ def test_newer_clients_show_attrs_between_locality_and_availability(
     columns = list(rows[0])
     assert columns[columns.index("attrs") - 1] == "locality"
     assert columns[columns.index("attrs") + 1] == "is_available"
+
+
+@pytest.mark.parametrize(
+    ("version", "columns"),
+    [
+        pytest.param(
+            "v2.1.11",
+            [*OLDEST, "gossiped_replicas", "is_decommissioning", "is_draining"],
+            id="before addresses of their own",
+        ),
+        pytest.param(
+            "v20.1.17", BASE + [name for name in DECOMMISSION if name != "membership"], id="before membership"
+        ),
+    ],
+)
+def test_older_clients_show_fewer_columns(
+    cluster: Sequence[Node], client: Path, version: str, columns: list[str], standin: None
+) -> None:
+    rows = cluster[0].ask("node", "status", "--decommission", "--format=csv", client=client, version=version).table()
+
+    assert list(rows[0]) == columns
 
 
 def test_every_node_shows_every_node_with_its_address(cluster: Sequence[Node], client: Path) -> None:

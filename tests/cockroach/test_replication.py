@@ -81,6 +81,10 @@ class Node:
         await self.replication.confirm()
         await self.replication.append({"kind": "set", "name": name}, id=name)
 
+    async def remove(self, node_id: int) -> None:
+        await self.replication.confirm()
+        await self.replication.append({"kind": "membership", "id": node_id, "to": "decommissioned", "at": 0}, id="")
+
     @property
     def names(self) -> list[str]:
         return [str(one["id"]) for one in self.committed if one["id"]]
@@ -181,6 +185,25 @@ async def test_an_entry_that_found_no_majority_is_replaced(tmp_path: Path) -> No
     assert "lost" not in [first.journal[place]["id"] for place in range(1, len(first.journal) + 1)]
 
 
+async def test_a_node_that_is_removed_counts_no_more_and_the_writer_can_be_it(tmp_path: Path) -> None:
+    network, (first, second, third, fourth) = _cluster(tmp_path, 4)
+    assert await first.replication.claim()
+    await first.write("a")
+    await first.remove(1)
+    first.replication.step_down()
+
+    network.cut = {frozenset("12"), frozenset("13"), frozenset("14"), frozenset("24"), frozenset("34")}
+    assert await second.replication.claim() or await second.replication.claim()
+    await second.write("b")  # two of three
+    network.cut |= {frozenset("23")}
+
+    assert not await _within(0.3, second.write("c"))
+    assert second.names == ["a", "b"]
+    assert second.journal.roster.voters() == [2, 3, 4]
+    assert not third.replication.is_writer
+    assert fourth.names in ([], ["a"])
+
+
 async def test_a_promise_outlives_a_restart(tmp_path: Path) -> None:
     network, (first, second, _) = _cluster(tmp_path)
     assert await first.replication.claim()
@@ -203,7 +226,8 @@ async def test_whatever_goes_wrong_nothing_acknowledged_is_lost_or_reordered(tmp
     network.lossy = chance
     for step in range(50):
         at = chance.randrange(len(nodes))
-        action = chance.choice(["claim", "write", "write", "write", "write", "cut", "heal", "heal", "restart"])
+        actions = ["claim", "write", "write", "write", "write", "cut", "heal", "heal", "restart", "remove"]
+        action = chance.choice(actions)
         if action == "claim":
             await _within(0.2, nodes[at].replication.claim())
         elif action == "write":
@@ -219,6 +243,10 @@ async def test_whatever_goes_wrong_nothing_acknowledged_is_lost_or_reordered(tmp
             }
         elif action == "heal":
             network.cut = set()
+        elif action == "remove":
+            for node in nodes:
+                if node.replication.is_writer and at and len(node.journal.roster.voters()) > 3:
+                    await _within(0.06, node.remove(at + 1))
         else:
             nodes[at].replication.close()
             nodes[at] = Node(network, tmp_path / nodes[at].name, int(nodes[at].name), members=len(nodes))

@@ -43,6 +43,21 @@ def _refusal(text: str) -> RemoteError:
             {"kind": "rows", "database": "defaultdb", "name": "accounts"},
             id="default database and comment",
         ),
+        pytest.param(
+            "SELECT sum((metrics->>'ranges.unavailable')::DECIMAL)::INT AS Lost, sum((metrics->>'replicas')::DECIMAL) "
+            "FROM crdb_internal.kv_store_status",
+            HERE,
+            {"kind": "store sums", "sums": [["ranges.unavailable", "lost"], ["replicas", "sum"]]},
+            id="sums over stores",
+        ),
+        pytest.param("SHOW ZONE CONFIGURATION FROM RANGE default", QUERY, {"kind": "zone"}, id="zone"),
+        pytest.param("SHOW ZONE CONFIGURATION FOR RANGE default", QUERY, {"kind": "zone"}, id="zone before v20.2"),
+        pytest.param(
+            "ALTER RANGE default CONFIGURE ZONE USING num_replicas = 5",
+            WRITE,
+            {"kind": "zone", "copies": 5},
+            id="replication factor",
+        ),
         pytest.param("SHOW DATABASES", QUERY, {"kind": "databases"}, id="databases"),
         pytest.param("SHOW TABLES FROM bank", QUERY, {"kind": "tables", "database": "bank"}, id="tables"),
         pytest.param("SHOW USERS", QUERY, {"kind": "users"}, id="users"),

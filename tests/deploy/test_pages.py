@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from devtools.scenarios.story import stories
 from tests.architecture.source_tree import ROOT
 
 TABLE = (ROOT / "docs" / "explanation" / "when-x-dies.md").read_text()
@@ -13,9 +14,11 @@ ROWS = [line for line in TABLE.splitlines() if line.startswith("| ")][2:]
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", TABLE)))
 
 
-def test_each_line_of_what_dies_names_a_test() -> None:
+def test_each_line_of_what_dies_names_a_test_or_a_scenario() -> None:
     assert len(ROWS) > 20
-    assert [row.split("|")[1].strip() for row in ROWS if "::test_" not in row] == []
+    bare = [row.split("|")[1].strip() for row in ROWS if "::test_" not in row and "make scenario NAME=" not in row]
+    assert bare == []
+    assert set(re.findall(r"make scenario NAME=([\w-]+)", TABLE)) <= set(stories())
 
 
 @pytest.mark.parametrize(("path", "name"), NAMED, ids=[name for _, name in NAMED])

@@ -63,6 +63,20 @@ def test_the_smallest_file_has_careful_defaults() -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "approvals", "minutes"),
+    [
+        pytest.param("", 2, 60, id="by default"),
+        pytest.param("[approvals.volume]\nexpires_minutes = 30", 2, 30, id="also where another key is set"),
+        pytest.param("[approvals.volume]\napprovals = 1", 1, 60, id="unless the file says one"),
+    ],
+)
+def test_two_people_delete_a_volume(more: str, approvals: int, minutes: int) -> None:
+    rule = parse_configuration(SMALLEST + more).approvals.volume
+
+    assert (rule.approvals, rule.expires_minutes, rule.four_eyes) == (approvals, minutes, True)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         pytest.param("team =", "crdbops.toml is not TOML", id="not TOML"),
@@ -115,6 +129,21 @@ def test_the_smallest_file_has_careful_defaults() -> None:
                      id="nobody approves"),
         pytest.param(SMALLEST + "[approvals.node]\nremind_minutes = [0]", "approvals.node.remind_minutes.0: found 0",
                      id="reminded at once"),
+        pytest.param(SMALLEST + "[approvals.node]\nexpires_minutes = 0.01", "approvals.node.expires_minutes: found 0.0",
+                     id="expired before anybody can look"),
+        pytest.param(SMALLEST + "[approvals.node]\nexpires_minutes = inf", "approvals.node.expires_minutes: found inf",
+                     id="open for ever"),
+        pytest.param(SMALLEST + "[approvals.node]\nexpires_minutes = 30\nremind_minutes = [15, 30]",
+                     "approvals.node: remind_minutes: found 30, expected less than expires_minutes, 30, since nobody",
+                     id="reminded when it has expired"),
+        pytest.param(SMALLEST + "[approvals.client]\nexpires_minutes = 0.5\nescalate_minutes = 1",
+                     "approvals.client: escalate_minutes: found 1, expected less than expires_minutes, 0.5",
+                     id="escalated when it has expired"),
+        pytest.param(SMALLEST + "[approvals.node]\nremind_minutes = [40, 15]",
+                     "approvals.node: remind_minutes: found [40, 15], expected rising numbers such as [15, 40]",
+                     id="reminders out of order"),
+        pytest.param(SMALLEST.replace("[sites.main]", "[sites.main]\nchannel = ''"), "sites.main.channel: found ''",
+                     id="a site's channel without a name"),
         pytest.param(SMALLEST + "[certificates]\nleaf_days = 99999", "certificates.leaf_days: found 99999, expe",
                      id="a certificate for ever"),
         pytest.param(SMALLEST.replace("[sites.main]", "[sites.main]\nclient_signer = 'crdbops.internal/node'"),
@@ -133,6 +162,46 @@ def test_the_smallest_file_has_careful_defaults() -> None:
 )  # fmt: skip
 def test_refuses_and_says_key_found_and_expected(text: str, said: str) -> None:
     assert said in _refused(text)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "remind", "escalate"),
+    [
+        pytest.param("480", (15, 40), 50, id="longer"),
+        pytest.param("45", (15, 40), None, id="before the escalation"),
+        pytest.param("40", (15,), None, id="with the second reminder"),
+        pytest.param("2", (), None, id="before everything"),
+        pytest.param("0.1", (), None, id="seconds"),
+    ],
+)
+def test_default_reminders_give_way_to_an_early_expiry(
+    minutes: str, remind: tuple[float, ...], escalate: float | None
+) -> None:
+    rule = parse_configuration(SMALLEST + f"[approvals.node]\nexpires_minutes = {minutes}").approvals.node
+
+    assert (rule.expires_minutes, rule.remind_minutes, rule.escalate_minutes) == (float(minutes), remind, escalate)
+    assert ApprovalRule.model_validate_json(rule.model_dump_json()) == rule
+
+
+def test_a_wrong_expiry_is_one_fault_and_not_three() -> None:
+    message = _refused(SMALLEST + "[approvals.node]\nexpires_minutes = 0")
+
+    assert message == "crdbops.toml: approvals.node.expires_minutes: found 0, expected greater than or equal to 0.05"
+
+
+def test_what_the_file_says_in_whole_minutes_is_the_default_said_otherwise() -> None:
+    said = "[approvals.node]\nexpires_minutes = 60\nremind_minutes = [15, 40]\nescalate_minutes = 50"
+
+    assert parse_configuration(SMALLEST + said).fingerprint() == parse_configuration(SMALLEST).fingerprint()
+
+
+def test_a_sites_channel_is_its_own_or_its_first_clusters() -> None:
+    two = SMALLEST + SECOND.replace('"crdb"', '"other"').replace('"C1"', '"C2"')
+    own = two.replace("[sites.main]", '[sites.main]\nchannel = "C9"\n[sites.empty]')
+
+    assert parse_configuration(two).channel_of("main") == "C1"
+    assert parse_configuration(own).channel_of("main") == "C9"
+    assert parse_configuration(own).channel_of("empty") == ""
 
 
 def test_all_faults_are_named_at_once() -> None:

@@ -137,6 +137,24 @@ async def test_five_hundred_requests_of_strangers_start_no_certify_and_are_told_
     assert b'"count":500' in signal.workflow_execution_signaled_event_attributes.input.payloads[0].data
 
 
+async def test_the_digest_is_told_in_the_sites_channel_or_else_its_first_clusters(world: World) -> None:
+    site = world.configuration.sites[world.ref.site].model_copy(update={"channel": "C-SECURITY"})
+    cluster = world.configuration.clusters["shop"].channel
+    named = world.configuration.model_copy(update={"sites": {world.ref.site: site}})
+
+    add(world, 0, namespace="elsewhere")
+    events = CsrEvents(world.client, world, named, site=world.ref.site)
+    task = asyncio.create_task(events.run())
+    await until_signaled(world, strangers_id(world.ref.site))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    history = await world.client.get_workflow_handle(strangers_id(world.ref.site)).fetch_history()
+    start = history.events[0].workflow_execution_started_event_attributes.input.payloads[0].data
+    assert b'"channel":"C-SECURITY"' in start
+    assert world.configuration.channel_of(world.ref.site) == cluster
+
+
 async def test_strangers_who_come_later_are_told_after_a_while(world: World) -> None:
     assert TELL_EVERY.total_seconds() == 60
     add(world, 0, namespace="elsewhere")

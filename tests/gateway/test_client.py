@@ -262,6 +262,61 @@ async def test_an_approval_is_found_by_its_id(server: Server, ref: ClusterRef) -
     assert listed[0].since is not None
 
 
+async def test_a_change_that_asks_several_questions_is_found_by_each(server: Server, ref: ClusterRef) -> None:
+    pairs = [(f"gate{next(_uids)}", mark * 64) for mark in "bab"]
+    async with server.worker(ref.site):
+        started = await start(server.gateway, ref)
+        handle = server.client.get_workflow_handle(started.workflow_id)
+        await handle.signal("ask", pairs)
+        await handle.query("status")
+
+    async def is_listed() -> bool:
+        found = await server.gateway.pending(limit=100)
+        return [(t.approval_id, t.fingerprint) for t in found if t.workflow_id == handle.id] == pairs
+
+    await eventually(is_listed)
+    name, fingerprint = pairs[1]
+    found = await server.gateway.find_approval(name)
+    target = await server.gateway.target(handle.id, run_id=started.run_id, approval_id=name)
+    other = await server.gateway.target(handle.id, run_id=started.run_id, approval_id="another")
+
+    assert (found.workflow_id, found.run_id, found.approval_id, found.fingerprint) == (
+        handle.id,
+        started.run_id,
+        name,
+        fingerprint,
+    )
+    assert target == found
+    assert found.question == f"Really {name}?"
+    assert other.approval_id == pairs[0][0]
+
+
+async def test_a_change_that_asks_nothing_any_more_is_not_listed(server: Server, ref: ClusterRef) -> None:
+    name = f"gate{next(_uids)}"
+    async with server.worker(ref.site):
+        started = await start(server.gateway, ref)
+        handle = server.client.get_workflow_handle(started.workflow_id)
+        await handle.signal("ask", [(name, "f" * 64)])
+        await handle.signal("ask", [])
+        await handle.query("status")
+
+    assert (await server.gateway.target(handle.id, approval_id=name)).approval_id == ""
+    assert handle.id not in [target.workflow_id for target in await server.gateway.open_approvals()]
+    with pytest.raises(RefusedError):
+        await server.gateway.find_approval(name)
+
+
+async def test_a_question_answers_for_its_card(server: Server, ref: ClusterRef) -> None:
+    async with server.worker(ref.site):
+        started = await start(server.gateway, ref)
+        gate = await server.gateway.gate_status(started.workflow_id, run_id=started.run_id, approval_id=given.GATE_ID)
+        with pytest.raises(RefusedError) as caught:
+            await server.gateway.gate_status(started.workflow_id, run_id=started.run_id, approval_id="another")
+
+    assert (gate.workflow_id, gate.question) == (started.workflow_id, given.question())
+    assert caught.value.code == "approval.unknown"
+
+
 @pytest.mark.parametrize("name", ["nothing1", "' OR WorkflowType = 'Certify", "", "%"])
 async def test_an_unknown_approval_id_finds_nothing(server: Server, name: str) -> None:
     with pytest.raises(RefusedError) as caught:

@@ -9,7 +9,11 @@ from datetime import timedelta
 
 import pytest
 from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.operatorservice.v1 import (
+    AddSearchAttributesRequest,
+    ListSearchAttributesRequest,
+    RemoveSearchAttributesRequest,
+)
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
     DescribeNamespaceResponse,
@@ -83,6 +87,27 @@ async def test_an_attribute_of_another_type_is_named_at_once(server: Server) -> 
     with pytest.raises(InvalidRequestError, match="CrdbState is INDEXED_VALUE_TYPE_INT, expected Keyword") as caught:
         await set_up(TemporalSettings(address=server.address, namespace="wrong"), seconds=30)
     assert caught.value.code == "temporal.attribute-type"
+
+
+async def test_an_attribute_of_an_earlier_release_is_named_with_what_helps(server: Server) -> None:
+    await _register(server, "earlier", days=3)
+    attributes = {"CrdbApproval": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD}
+    request = AddSearchAttributesRequest(namespace="earlier", search_attributes=attributes)
+    await server.client.operator_service.add_search_attributes(request)
+    settings = TemporalSettings(address=server.address, namespace="earlier")
+
+    with pytest.raises(
+        InvalidRequestError, match="CrdbApproval is INDEXED_VALUE_TYPE_KEYWORD, expected KeywordList"
+    ) as caught:
+        await set_up(settings, seconds=30)
+
+    assert caught.value.code == "temporal.attribute-type"
+    assert "temporal operator search-attribute remove --name NAME" in str(caught.value)
+    await server.client.operator_service.remove_search_attributes(
+        RemoveSearchAttributesRequest(namespace="earlier", search_attributes=["CrdbApproval"])
+    )
+    await set_up(settings, seconds=30)
+    assert (await _attributes(server, "earlier"))["CrdbApproval"] == "KeywordList"
 
 
 async def test_it_gives_up_in_time_and_names_the_address() -> None:

@@ -12,15 +12,22 @@ with workflow.unsafe.imports_passed_through():
     from operations.base import LookStart
     from operations.certify import CertifyStart, CertifyStatus
     from operations.deploy import DeployStart
+    from operations.gate import ASKED, Gates
     from operations.messages import Decision, DecisionReceipt, OperationStatus
     from operations.queues import APPROVAL, FINGERPRINT, STATE
     from operations.status import StatusResult
     from tests.bot import given
 
 
-def show(values: dict[str, str]) -> None:
+def show(state: str, pairs: list[tuple[str, str]]) -> None:
+    """Say what is asked, each approval id with its fingerprint."""
+    names, fingerprints = [name for name, _ in pairs], [fingerprint for _, fingerprint in pairs]
     workflow.upsert_search_attributes(
-        [SearchAttributeKey.for_keyword(key).value_set(value) for key, value in values.items()]
+        [
+            SearchAttributeKey.for_keyword(STATE).value_set(state),
+            SearchAttributeKey.for_keyword_list(APPROVAL).value_set(names),
+            SearchAttributeKey.for_keyword_list(FINGERPRINT).value_set(fingerprints),
+        ]
     )
 
 
@@ -45,6 +52,16 @@ class DeployWorkflow:
     @workflow.signal
     def place(self) -> None:
         workflow.upsert_memo({"channel": "C0OPS", "root_ts": "1.2"})
+
+    @workflow.signal
+    def ask(self, pairs: list[tuple[str, str]]) -> None:
+        show("pending" if pairs else "running", pairs)
+        workflow.upsert_memo({ASKED: {name: f"Really {name}?" for name, _ in pairs}})
+
+    @workflow.query(name="gates")
+    def gates(self) -> Gates:
+        info = workflow.info()
+        return Gates(gates=(given.gate(workflow_id=info.workflow_id, run_id=info.run_id),))
 
     @workflow.query(name="status")
     def status(self) -> OperationStatus:
@@ -72,7 +89,7 @@ class CertifyWorkflow:
 
     @workflow.run
     async def run(self, start: CertifyStart) -> int:
-        show({STATE: "pending", APPROVAL: start.csr_uid, FINGERPRINT: "f" * 64})
+        show("pending", [(start.csr_uid, "f" * 64)])
         await workflow.wait_condition(lambda: self.is_over, timeout=timedelta(minutes=5))
         return self.ran
 

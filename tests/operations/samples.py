@@ -11,15 +11,17 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from domain.configuration import ApprovalRule
 from domain.csr import judge
 from domain.model import ClusterRef, Person
 from operations.approvals import ApprovalsRequest
 from operations.base import LookStart, Start
 from operations.certify import CertifyResult, CertifyStart, CertifyStatus, DecisionRecord, Evidence
-from operations.chat import MessageRef, Say, ShowCard, ShowOperation
+from operations.chat import MessageRef, Say, ShowCard, ShowGate, ShowOperation
 from operations.csr import CsrRequest, CsrResult, CsrRow
 from operations.decide import ApproveRequest, CancelRequest, DenyRequest, HelpRequest
 from operations.deploy import DeployRequest, DeployResult, DeployStart
+from operations.gate import Decided, Gates, GateStatus, Question
 from operations.messages import (
     AskedBy,
     CertificateChanged,
@@ -32,6 +34,7 @@ from operations.messages import (
     Step,
     Token,
 )
+from operations.scale import ScaleRequest, ScaleResult, ScaleStart
 from operations.status import NodeRow, StatusRequest, StatusResult
 from operations.strangers import StrangersResult, StrangersSeen, StrangersStart
 from operations.whoami import WhoamiRequest
@@ -70,7 +73,18 @@ _CARD = CertifyStatus(
     approval_id="ab12cd34", evidence=_EVIDENCE, verdict=judge(NODE, POLICY), approvals_wanted=2, role="approver",
     asked_by=(ALICE,), decisions=(_RECORD,), shown_at=AT, expires_at=AT, sentence="waits", serial="1f", not_after=AT,
 )  # fmt: skip
-_MESSAGE = MessageRef(channel="C1", ts="1764072000.000100")
+_QUESTION = Question(
+    kind="delete-volume", headline="Delete volume datadir-cockroachdb-4?", if_yes="The volume is deleted.",
+    if_no="The volume stays.", evidence=("node 5 is decommissioned",), facts={"volume": "datadir-cockroachdb-4"},
+    yes="Delete", no="Keep", destroys="datadir-cockroachdb-4", is_reason_required=False, rule=ApprovalRule(approvals=2),
+)  # fmt: skip
+_GATE = GateStatus(
+    ref=REF, workflow_id=CHANGE, run_id=RUN, question=_QUESTION, approval_id="ab12cd34",
+    fingerprint=_QUESTION.fingerprint, state="approved", sequence=2, asked_by=(ALICE,), decisions=(_RECORD,),
+    asked_at=AT, shown_at=AT, expires_at=AT, sentence="Approved by Alice.",
+)  # fmt: skip
+_SCALE = ScaleRequest(ref=REF, nodes=4, plan=True, decommission_dead=True)
+_MESSAGE = MessageRef(channel="C1", ts="1764072000.000100", thread_ts="1764072000.000000")
 _DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
 
 SAMPLES: tuple[BaseModel, ...] = (
@@ -88,6 +102,20 @@ SAMPLES: tuple[BaseModel, ...] = (
     LookStart(operation="status", ref=REF),
     _DEPLOY,
     DeployStart(request_id="r1", token=_TOKEN, request=_DEPLOY),
+    _SCALE,
+    ScaleStart(request_id="r1", token=_TOKEN, request=_SCALE),
+    ScaleResult(
+        outcome="scaled",
+        nodes=3,
+        before=5,
+        added=("cockroachdb-3",),
+        decommissioned=(4, 5),
+        volumes_kept=("datadir-cockroachdb-3",),
+        volumes_deleted=("datadir-cockroachdb-4",),
+        certificates=("crdb.node.cockroachdb-3",),
+        decided_by=("Bob",),
+        plan=("one",),
+    ),
     DeployResult(
         outcome="deployed",
         nodes=3,
@@ -151,9 +179,29 @@ SAMPLES: tuple[BaseModel, ...] = (
     ShowOperation(channel="C1", status=_OPERATION, message=_MESSAGE),
     ShowCard(channel="C1", status=_CARD, behind_workflow_id=CHANGE, behind_run_id=RUN, message=_MESSAGE),
     StrangersStart(site="main", channel="C1"),
-    StrangersSeen(count=7, examples=("x by alice",)),
+    StrangersSeen(count=7, examples=("x by alice",), worker="a1"),
     StrangersResult(count=7, examples=("x by alice",)),
-    Say(channel="C1", thread_ts="1.0", key="end:1", kind="end", text="done", mention="U1"),
+    _QUESTION,
+    _GATE,
+    Gates(gates=(_GATE,)),
+    Decided(
+        outcome="approved",
+        approval_id="ab12cd34",
+        fingerprint=_QUESTION.fingerprint,
+        records=(_RECORD,),
+        sentence="Approved by Alice.",
+    ),
+    ShowGate(channel="C1", status=_GATE, thread_ts="1764072000.000100", message=_MESSAGE),
+    Say(
+        channel="C1",
+        thread_ts="1.0",
+        key="end:1",
+        kind="end",
+        text="done",
+        mention="U1",
+        audience=("S1", "U2"),
+        about=_MESSAGE,
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""A fake chat: the three chat activities of the bot, keeping what was shown and said.
+"""A fake chat: the chat activities of the bot, keeping what was shown and said.
 
 It keeps the bot's promises: a repeated post finds the earlier one by its origin, an edit older than what is drawn is
 dropped. It can be down, fail some calls, or lose its answer before or after the effect as a killed bot does.
@@ -8,17 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from operations.certify import CertifyStatus
-from operations.chat import SAY, SHOW_CARD, SHOW_OPERATION, MessageRef, Say, ShowCard, ShowOperation
+from operations.chat import (
+    SAY,
+    SHOW_CARD,
+    SHOW_GATE,
+    SHOW_OPERATION,
+    MessageRef,
+    Say,
+    ShowCard,
+    ShowGate,
+    ShowOperation,
+)
+from operations.gate import GateState, GateStatus
 from operations.messages import CertifyState, OperationStatus
 from tests.workflows.waiting import until
 
 #: States in which a child of the run draws, which cannot know what the run itself posted last.
-_ENDED = frozenset({"done", "nothing", "failed", "cancelled", "plan", "issued", "denied", "gone"})
+_ENDED = frozenset({"done", "nothing", "failed", "cancelled", "plan", "issued", "denied", "gone", "withdrawn"})
 
 
 @dataclass
@@ -28,7 +41,7 @@ class Shown:
     channel: str
     ts: str
     origin: tuple[str, str, str]
-    status: OperationStatus | CertifyStatus
+    status: OperationStatus | CertifyStatus | GateStatus
     behind: str = ""
     states: list[str] = field(default_factory=list)
 
@@ -39,9 +52,14 @@ class Chat:
     def __init__(self) -> None:
         self.messages: dict[str, Shown] = {}
         self.said: dict[str, Say] = {}
+        self.repeated: list[str] = []
         self.calls: list[str] = []
         self.fails: dict[str, int] = {}
         self.is_down = False
+        #: What a failed call asks for, as Slack does; without it the retry policy decides.
+        self.retry_after: timedelta | None = None
+        #: Activities that Slack refuses for good, as where the channel is gone.
+        self.refuses: set[str] = set()
         self.loses: tuple[str, ...] = ()
         self.lost: list[str] = []
 
@@ -51,6 +69,20 @@ class Chat:
         """The cards as they are shown now, oldest first; with states only those."""
         found = [m.status for m in self.messages.values() if isinstance(m.status, CertifyStatus)]
         return [card for card in found if not states or card.state in states]
+
+    def gates(self, *states: GateState) -> list[GateStatus]:
+        """The cards of questions as they are shown now, oldest first; with states only those."""
+        found = [m.status for m in self.messages.values() if isinstance(m.status, GateStatus)]
+        return [gate for gate in found if not states or gate.state in states]
+
+    async def gate(self, *states: GateState, kind: str = "") -> GateStatus:
+        """Wait for a question's card in one of these states: it is shown, and a redraw has named its end."""
+
+        def matching() -> list[GateStatus]:
+            return [g for g in self.gates(*states) if kind in ("", g.question.kind) and g.expires_at is not None]
+
+        await until(lambda: bool(matching()))
+        return matching()[-1]
 
     def operation(self) -> OperationStatus:
         """The one operation's message as it is shown now."""
@@ -74,7 +106,7 @@ class Chat:
 
     # --- what the bot does ---
 
-    def show(self, kind: str, payload: ShowOperation | ShowCard, *, is_repeat: bool) -> MessageRef:
+    def show(self, kind: str, payload: ShowOperation | ShowCard | ShowGate, *, is_repeat: bool) -> MessageRef:
         """Post or redraw."""
         status, ref = payload.status, payload.message
         origin = (status.workflow_id, status.run_id, kind)
@@ -85,8 +117,10 @@ class Chat:
         if ref is None:
             ts = f"{len(self.messages) + 1}.000"
             behind = payload.behind_workflow_id if isinstance(payload, ShowCard) else ""
+            behind = payload.thread_ts if isinstance(payload, ShowGate) else behind
             self.messages[ts] = Shown(payload.channel, ts, origin, status, behind, [status.state])
-            return MessageRef(channel=payload.channel, ts=ts)
+            roots = [m.ts for m in self.messages.values() if behind and m.origin[0] == behind]
+            return MessageRef(channel=payload.channel, ts=ts, thread_ts=roots[-1] if roots else "")
         shown = self.messages[ref.ts]
         if status.sequence <= shown.status.sequence:
             return ref if payload.message is None else MessageRef(channel=ref.channel, ts="")
@@ -115,9 +149,16 @@ class Bot:
     async def show_card(self, payload: ShowCard) -> MessageRef:
         return self._answer(SHOW_CARD, payload.channel, lambda c, again: c.show("card", payload, is_repeat=again))
 
+    @activity.defn(name=SHOW_GATE)
+    async def show_gate(self, payload: ShowGate) -> MessageRef:
+        kind = f"gate {payload.status.approval_id}"
+        return self._answer(SHOW_GATE, payload.channel, lambda c, again: c.show(kind, payload, is_repeat=again))
+
     @activity.defn(name=SAY)
     async def say(self, payload: Say) -> MessageRef:
-        def effect(chat: Chat, _again: bool) -> MessageRef:
+        def effect(chat: Chat, again: bool) -> MessageRef:
+            if payload.key in chat.said and not again:
+                chat.repeated.append(payload.key)
             chat.said.setdefault(payload.key, payload)
             return MessageRef(channel=payload.channel, ts="9.000")
 
@@ -128,7 +169,9 @@ class Bot:
         chat.calls.append(name)
         if chat.is_down or chat.fails.get(name, 0) > 0:
             chat.fails[name] = chat.fails.get(name, 0) - 1
-            raise ConnectionError("chat does not answer")
+            raise ApplicationError("chat does not answer", next_retry_delay=chat.retry_after)
+        if name in chat.refuses:
+            raise ApplicationError("Slack knows no such channel.", non_retryable=True)
         self._lose(chat, name, "before")
         answer = effect(chat, activity.info().attempt > 1)
         self._lose(chat, name, "after")
@@ -142,4 +185,4 @@ class Bot:
 
     def activities(self) -> list[Callable[..., Any]]:
         """All chat activities."""
-        return [self.show_operation, self.show_card, self.say]
+        return [self.show_operation, self.show_card, self.show_gate, self.say]

@@ -195,6 +195,25 @@ async def test_a_card_expires_and_asked_again_has_another_approval_id(stage: Sta
     assert len(stage.chat.messages) == 2
 
 
+async def test_an_expired_card_that_two_people_ask_for_again_is_one_new_card(stage: Stage) -> None:
+    gate = stage.world.gates["certificates.read"] = asyncio.Event()
+    gate.set()
+    handle = await stage.certify(stage.world.add_pod())
+    await until(lambda: any(card.expires_at is not None for card in stage.chat.cards()))
+    await stage.pass_time(handle, minutes=61)
+    expired = await stage.chat.card("expired", csr=CSR)
+    gate.clear()
+    await stage.click("ask_again", expired, ALICE)
+    await stage.click("ask_again", expired, BOB)
+    gate.set()
+
+    second = await stage.chat.card("pending", after=expired.approval_id)
+    await stage.click("approve", second, CAROL)
+
+    assert (await handle.result()).decisions[0].person.id == CAROL.id
+    assert len(stage.chat.messages) == 2
+
+
 async def test_ask_again_is_refused_before_a_card_has_expired(stage: Stage) -> None:
     await stage.certify(stage.world.add_pod())
 
@@ -316,7 +335,7 @@ async def test_an_approval_is_dropped_when_that_person_turns_out_to_have_asked(s
     assert result.state == "issued"
 
 
-async def test_a_silent_signer_is_named_on_the_card_and_waited_for(grounds: Grounds) -> None:
+async def test_a_signer_that_was_not_there_at_the_decision_is_waited_for(grounds: Grounds) -> None:
     async with staged(grounds, has_signer=False) as stage:
         handle = await stage.certify(stage.world.add_pod())
         card = await stage.chat.card("pending", csr=CSR)
