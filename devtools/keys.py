@@ -80,7 +80,7 @@ nodes = 3
 version = "{version}"
 storage = "256Mi"
 storage_class = "crdbops-local"
-cpu = "400m"
+cpu = "350m"
 memory = "256Mi"
 
 [roles.operator]
