@@ -55,6 +55,16 @@ class Question(BaseModel):
         named = ("kind", "headline", "if_yes", "if_no", "destroys", "facts")
         return canonical_hash(self.model_dump(mode="json", include=set(named)))
 
+    @property
+    def said_yes(self) -> str:
+        """Return how a yes is told afterwards: by the word on its button, where it is one of its own."""
+        return "Approved" if self.yes == "Approve" else f"“{self.yes}”"
+
+    @property
+    def said_no(self) -> str:
+        """Return how a no is told afterwards."""
+        return "Denied" if self.no == "Deny" else f"“{self.no}”"
+
 
 class GateStatus(BaseModel):
     """All that a question's card shows."""

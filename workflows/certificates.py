@@ -49,7 +49,7 @@ class CertifiedWorkflow(OperationWorkflow[Done]):
         self._decided_by: set[str] = set()
         self._ask_again: str | None = None
         self._asked_again: dict[str, tuple[str, datetime]] = {}
-        self._certificates_step = "certificates"
+        self._certificates_step, self._one_pod = "certificates", ""
 
     @workflow.signal(name=CERTIFICATE_CHANGED)
     def certificate_changed(self, change: CertificateChanged) -> None:
@@ -92,14 +92,17 @@ class CertifiedWorkflow(OperationWorkflow[Done]):
             except FailureError:
                 workflow.logger.info("request closed meanwhile", extra={"certify": run.workflow_id})
 
-    async def _certificates(self, spec: ClusterSpec, *, is_first: bool, step: str = "certificates") -> None:
+    async def _certificates(
+        self, spec: ClusterSpec, *, is_first: bool, step: str = "certificates", about: str = ""
+    ) -> None:
         """Wait until all node pods and the client pod have their certificate.
 
+        `about` is the one pod that the step names: of the others only those are told that have none.
         Where everything was made a moment ago there is nothing to see yet: signals tell, or the first look a minute on.
         """
         names = (*(NodeRef(ordinal=o).pod for o in range(spec.nodes)), CLIENT_POD)
         begun = workflow.now()
-        self._certificates_step = step
+        self._certificates_step, self._one_pod = step, about
         with self._step(step):
             self._pods = {name: PodCertificate(pod=name, state="starting") for name in names}
             try:
@@ -163,8 +166,11 @@ class CertifiedWorkflow(OperationWorkflow[Done]):
         waiting = sum(state == "waiting" for state in states.values())
         coming = [name for name, state in states.items() if state == "coming"]
         refused = [name for name, state in states.items() if state == "refused"]
-        parts = [f"{have} of {len(states)} in place"]
-        parts += [f"{waiting} {'waits' if waiting == 1 else 'wait'} for a person"] if waiting else []
+        is_one = bool(self._one_pod) and all(s == "have" for name, s in states.items() if name != self._one_pod)
+        parts = [] if is_one else [f"{have} of {len(states)} in place"]
+        if waiting:
+            wait = "waits for a person" if waiting == 1 else "wait for a person"
+            parts.append(wait if is_one else f"{waiting} {wait}")
         if coming:
             # Before the first look it is not known who has asked already: the cards say so.
             parts.append(f"to ask yet: {', '.join(coming)}" if self._has_looked else "a card for each follows here")

@@ -82,6 +82,9 @@ class DepartureWorkflow(TargetWorkflow[Done]):
 
     async def _move(self, spec: ClusterSpec, ids: tuple[int, ...], *, step: str) -> None:
         self._departing |= set(ids)
+        # Few replicas are gone by the time the command answers: they count as moved all the same.
+        nodes = self._facts.nodes if self._facts else ()
+        before = sum(node.replicas or 0 for node in nodes if node.id in ids and node.is_live)
         begun = await self._or_cancel(
             workflow.start_activity_method(
                 MembershipActivities.decommission,
@@ -91,7 +94,7 @@ class DepartureWorkflow(TargetWorkflow[Done]):
             )
         )
         since = moved_at = workflow.now()
-        left = total = begun.left
+        left, total = begun.left, max(before, begun.left)
         told = ""
         while left > 0:
             followed = await self._or_cancel(

@@ -100,11 +100,11 @@ class GatedWorkflow(OperationWorkflow[Done]):
         """Record the decision; the story does the rest."""
         gate = self._record(decision)
         yes = rounds.approvals(gate.status.decisions)
-        missing = gate.status.question.rule.approvals - len(yes)
+        missing, said = gate.status.question.rule.approvals - len(yes), gate.status.question.said_yes
         if missing > 0:
-            self._set(gate, "pending", f"Approved by {rounds.names(yes)}; {missing} more needed.")
+            self._set(gate, "pending", f"{said} by {rounds.names(yes)}; {missing} more needed.")
             return DecisionReceipt(sentence=f"Recorded; {missing} more needed.")
-        self._set(gate, "approved", f"Approved by {rounds.names(yes)}.")
+        self._set(gate, "approved", f"{said} by {rounds.names(yes)}.")
         return DecisionReceipt(sentence="Recorded.")
 
     @approve.validator
@@ -117,7 +117,7 @@ class GatedWorkflow(OperationWorkflow[Done]):
         gate = self._record(decision)
         record = gate.status.decisions[-1]
         why = f": {record.reason}" if record.reason else "."
-        self._set(gate, "denied", f"Denied by {rounds.names([record])}{why}")
+        self._set(gate, "denied", f"{gate.status.question.said_no} by {rounds.names([record])}{why}")
         return DecisionReceipt(sentence="Recorded.")
 
     @deny.validator

@@ -157,7 +157,12 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
         if spec is None:
             return
         spec = spec.model_copy(update={"nodes": max(step.to, facts.replicas)})
-        await self._certificates(spec, is_first=False, step=self._names[f"certificate-{step.to - 1}"])
+        await self._certificates(
+            spec,
+            is_first=False,
+            step=self._names[f"certificate-{step.to - 1}"],
+            about=NodeRef(ordinal=step.to - 1).pod,
+        )
         name = self._names[f"join-{step.to - 1}"]
         with self._step(name):
             await self._or_cancel(

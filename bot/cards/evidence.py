@@ -159,9 +159,9 @@ def _day(at: datetime) -> str:
     return f"{at:%Y-%m-%d}"
 
 
-def decision_line(record: DecisionRecord, sentence: str) -> str:
-    """Say who decided what and when, and why unless the card's sentence says it."""
-    verb = {"approve": "approved by", "deny": "denied by"}.get(record.verb, f"{record.verb} by")
+def decision_line(record: DecisionRecord, sentence: str, *, verb: str = "") -> str:
+    """Say who decided what and when, and why unless the card's sentence says it; `verb` in other words."""
+    verb = verb or {"approve": "approved by", "deny": "denied by"}.get(record.verb, f"{record.verb} by")
     is_said = record.reason in sentence
     reason = "" if is_said else f": {b.escape(b.cut(record.reason, 300))}"
     return f"{verb} {b.mention(record.person.id)} {b.date(record.at)}{reason}"

@@ -11,6 +11,7 @@ from bot.cards.blocks import Json, Message
 from bot.cards.details import DENY_CALLBACK, LONGEST, REASON, REASON_BLOCK, SHORTEST
 from bot.cards.evidence import APPROVE, DENY, decision_line, short
 from bot.cards.operation import OPEN
+from operations.certify import DecisionRecord
 from operations.gate import GateState, GateStatus, Question
 
 #: The button for no where no reason is asked for: it is sent at once.
@@ -30,17 +31,17 @@ _LINES = 15
 
 def gate_message(status: GateStatus, *, url: str = "") -> Message:
     """Draw the card; once it is closed it shrinks to what matters later."""
-    question, word, is_open = status.question, _WORDS[status.state], status.state == "pending"
+    question, is_open = status.question, status.state == "pending"
     headline = b.one_line(question.headline)
-    title = b.cut(headline, 110) if is_open else f"{b.cut(headline, 110)} — {word}"
-    drawn: list[Json] = [b.header(f"{_FACES[status.state]} {title}")]
+    title = b.cut(headline, 110) if is_open else f"{b.cut(headline, 110)} — {_ended(status)}"
+    drawn: list[Json] = [b.header(f"{_face(status)} {title}")]
     if is_open:
         drawn += [*_evidence(question), _outcomes(question), _who_may(status)]
     drawn.append(_names(status))
     if status.sentence:
         drawn.append(b.rich(b.line(b.text(b.cut(b.one_line(status.sentence), 900)))))
     if status.decisions:
-        drawn.append(b.context(*(decision_line(d, status.sentence) for d in status.decisions[-5:])))
+        drawn.append(b.context(*(_decided(d, status) for d in status.decisions[-5:])))
     drawn += _buttons(status, url)
     said = f"{title}. {question.if_yes if is_open and not status.sentence else status.sentence}"
     return Message(text=b.cut(b.notice(said), b.FALLBACK), blocks=drawn)
@@ -108,6 +109,29 @@ def _names(status: GateStatus) -> Json:
         f"cluster {b.code(status.ref.cluster, 80)}  ·  fingerprint {b.code(short(status.fingerprint))}"
         f"  ·  approval id {b.code(status.approval_id, 64)}"
     )
+
+
+def _face(status: GateStatus) -> str:
+    """A no that is an answer as good as a yes, such as Keep, is no alarm."""
+    is_choice = status.state == "denied" and status.question.no != "Deny"
+    return "⚪" if is_choice else _FACES[status.state]
+
+
+def _ended(status: GateStatus) -> str:
+    """Say how it ended in the words of its buttons, where they have words of their own."""
+    question, state = status.question, status.state
+    if state == "approved" and question.yes != "Approve":
+        return _word(question.yes, 30)
+    if state == "denied" and question.no != "Deny":
+        return _word(question.no, 30)
+    return _WORDS[state]
+
+
+def _decided(record: DecisionRecord, status: GateStatus) -> str:
+    question = status.question
+    own = question.yes if record.verb == "approve" and question.yes != "Approve" else ""
+    own = question.no if record.verb == "deny" and question.no != "Deny" else own
+    return decision_line(record, status.sentence, verb=f"“{b.escape(_word(own, 30))}” by" if own else "")
 
 
 def _word(word: str, limit: int) -> str:

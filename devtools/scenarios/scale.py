@@ -13,7 +13,7 @@ from devtools.scenarios.scaled import (
     CLAIM,
     answer,
     approve_new,
-    deploy_three,
+    deploy,
     gate_card,
     gate_of,
     memberships,
@@ -29,7 +29,7 @@ from devtools.scenarios.told import Told
 
 async def play(driver: Driver, told: Told) -> dict[str, object]:
     """Play the story; return the counts."""
-    await deploy_three(driver, told)
+    await deploy(driver, told, nodes=3)
     up = await _up(driver, told)
     await _refused(driver, told)
     down = await _down(driver, told)

@@ -13,7 +13,7 @@ from typing import Any
 from temporalio.client import WorkflowHandle
 
 from devtools.page import Message, actions_of, text_of, until
-from devtools.scenarios.driver import CLIENT_POD, CSRS, Driver, origin_of
+from devtools.scenarios.driver import CLIENT_POD, Driver, origin_of
 from devtools.scenarios.told import Told
 from devtools.stack import REF
 from operations.gate import GATES, Gates, GateState, GateStatus
@@ -37,17 +37,19 @@ def trouble(driver: Driver, ordinal: int, **faults: object) -> None:
     part.rename(folder / "faults.json")
 
 
-async def deploy_three(driver: Driver, told: Told, **faults: object) -> None:
-    """Deploy three nodes; `faults` are the first one's, beside the ids."""
-    run = await driver.type_change("erin", "/crdb deploy")
-    cards = [await driver.card(csr, action="approve") for csr in CSRS]
-    trouble(driver, 0, node_ids=IDS, **faults)
+async def deploy(driver: Driver, told: Told, *, nodes: int) -> None:
+    """Deploy so many nodes, with these ids."""
+    run = await driver.type_change("erin", f"/crdb deploy nodes={nodes}")
+    csrs = [*(f"{REF.namespace}.node.{pod(ordinal)}" for ordinal in range(nodes)), f"{REF.namespace}.client.root"]
+    cards = [await driver.card(csr, action="approve") for csr in csrs]
+    trouble(driver, 0, node_ids=IDS)
     for card in cards:
         await driver.approve("ada", card)
     result = await run.result()
-    told.check("three nodes are deployed", result["outcome"] == "deployed", found=result)
+    told.check(f"{nodes} nodes are deployed", result["outcome"] == "deployed", found=result)
     ids = {row["address"].split(".")[0]: int(row["id"]) for row in rows(driver)}
-    told.check("their ids are 1, 3 and 5", ids == {pod(0): 1, pod(1): 3, pod(2): 5}, found=ids)
+    wanted = {pod(0): 1, **{name: number for name, number in IDS.items() if name < pod(nodes)}}
+    told.check(f"their ids are {wanted}", ids == wanted, found=ids)
 
 
 async def approve_new(driver: Driver, known: set[str], *, of: str, by: str = "ada") -> str:
