@@ -144,7 +144,7 @@ class Ops:
             if not state.pods:
                 self.world.did("applied objects")
             if state.spec is None:
-                state.spec = request.spec
+                state.spec, state.init_target = request.spec, request.spec.init_target
             elif _without_target(state.spec) != _without_target(request.spec):
                 raise self.world.refuse("the recorded spec is overwritten")
             self.world.make_pods(state.spec)
