@@ -136,7 +136,7 @@ class Stage:
 
     async def until_started(self, workflow_id: str) -> None:
         """Wait until a run of that id is there."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 with suppress(RPCError):
                     await self.client.get_workflow_handle(workflow_id).describe()
