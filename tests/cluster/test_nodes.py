@@ -17,6 +17,7 @@ import pytest
 from devtools.cluster import Cluster, ClusterError, archive, process
 from devtools.cluster.layout import DNS_ADDRESS, Layout
 from devtools.cluster.report import silent
+from tests.cluster.halfway import begin_up, kill
 from tests.cluster.objects import apply, in_pod, spread_set, wait_ready
 from tests.cluster.traces import Traces, eventually, settings
 
@@ -262,16 +263,40 @@ def test_up_starts_the_node_that_died(trio: Cluster, layout: Layout) -> None:
     assert is_node_ready(trio, "trio-node-3")
 
 
-@pytest.mark.parametrize("number", [2, 1], ids=["a worker", "the control plane"])
 def test_down_after_a_node_was_killed_leaves_nothing(
-    trio: Cluster, layout: Layout, machine_before: dict[str, str], number: int
+    trio: Cluster, layout: Layout, machine_before: dict[str, str]
 ) -> None:
-    trio.up()
     traces = Traces.of(layout)
-    os.kill(process.first(layout.at(number))[0], signal.SIGKILL)
+    os.kill(process.first(layout.at(2))[0], signal.SIGKILL)
 
     trio.down()
 
     assert traces.left() == []
     assert settings() == machine_before
     assert trio.status().state == "stopped"
+
+
+def test_up_that_was_killed_half_way_is_carried_on_with_all_nodes(trio: Cluster, layout: Layout, state: Path) -> None:
+    kill(begin_up("trio", state, until="starting the node trio-node-2"))
+    first = process.first(layout)
+    assert trio.status().state == "starting"
+
+    Cluster("trio", state_dir=state, report=silent).up()
+
+    assert process.first(layout) == first
+    assert all(node.is_running for node in trio.status().nodes)
+    assert all(is_node_ready(trio, name) for name in trio.node_names)
+
+
+def test_down_after_the_control_planes_node_was_killed_leaves_nothing(
+    trio: Cluster, layout: Layout, machine_before: dict[str, str]
+) -> None:
+    traces = Traces.of(layout)
+    os.kill(process.first(layout)[0], signal.SIGKILL)
+    eventually(lambda: trio.status().state == "stopped")
+    assert process.first(layout.at(2))
+
+    trio.down()
+
+    assert traces.left() == []
+    assert settings() == machine_before
