@@ -6,7 +6,8 @@ distribution's packages. What runs in the cluster is not made here: images are `
 product's objects are `activities/manifests`'.
 """
 
-from devtools.cluster.cluster import Cluster, LoadedImage, NodeStatus, Status
+from devtools.cluster.cluster import Cluster
 from devtools.cluster.errors import ClusterError, UnsupportedMachineError
+from devtools.cluster.status import LoadedImage, NodeStatus, Status
 
 __all__ = ["Cluster", "ClusterError", "LoadedImage", "NodeStatus", "Status", "UnsupportedMachineError"]

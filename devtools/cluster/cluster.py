@@ -8,11 +8,11 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from devtools.cluster import archive, cgroups, images, kubeconfig, machine, pki, process, startup, workers
 from devtools.cluster.api import Api
@@ -22,38 +22,7 @@ from devtools.cluster.layout import MAX_NODES, Layout
 from devtools.cluster.lock import held
 from devtools.cluster.record import Record, check_folder
 from devtools.cluster.report import Report, to_stderr
-
-State = Literal["absent", "stopped", "starting", "up"]
-
-
-@dataclass(frozen=True)
-class NodeStatus:
-    """A look at one node's processes; whether Kubernetes calls it Ready is `kubectl get nodes`'."""
-
-    number: int
-    name: str
-    is_running: bool
-
-
-@dataclass(frozen=True)
-class Status:
-    """A look at a cluster."""
-
-    name: str
-    state: State
-    state_dir: Path
-    port: int | None
-    kubeconfig: Path | None
-    nodes: tuple[NodeStatus, ...]
-
-
-@dataclass(frozen=True)
-class LoadedImage:
-    """An image that the cluster has; `was_imported` is False if it had it before."""
-
-    name: str
-    digest: str
-    was_imported: bool
+from devtools.cluster.status import LoadedImage, NodeStatus, State, Status
 
 
 class Cluster:
