@@ -27,8 +27,9 @@ test: test-fast ## all tests; those on a real Kubernetes build and start it them
 		$(BIN)/python -m devtools.cluster build && $(BIN)/python -m devtools.images build && \
 		$(BIN)/pytest --with-cluster -m cluster $(ARGS); fi
 
+# Tests wait as long as they compute: four processes keep two processors busy.
 test-fast: $(READY) ## the tests that need no Kubernetes
-	@$(BIN)/pytest -m "not cluster" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -m "not cluster" -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## format, lint, types, imports
 	@$(BIN)/ruff format --check .

@@ -17,9 +17,10 @@ from activities.applying import check_ours
 from activities.asking import Asking
 from activities.ports import ClusterPort, Decommissioning, NodePort
 from activities.scale_payloads import FollowRequest, Members, MembersRequest
+from activities.volumes import note
 from activities.waiting import TICK_SECONDS, beating
 from domain.errors import NotReadyError, RefusedError
-from domain.health import NodeStatus, has_checks
+from domain.health import NodeStatus, has_checks, places
 from domain.model import ClusterRef, NodeRef
 
 #: The CLI is asked at most this often; the rows behind it are renewed every ten seconds.
@@ -55,9 +56,12 @@ class MembershipActivities:
         Checks are left out only when each has begun already, since the checks count what is on its way as missing.
         """
         asking = self._asking(request)
-        found, can_check = await self._look(asking, request)
+        rows = await beating(asking.members())
+        found, can_check = _of(rows, request.ids), _can_check(rows)
         targets = [node for node in found if node.is_member]
         if targets:
+            # Whose volume is whose: once they are decommissioned the database does not tell any more.
+            await note(self._cluster, request.ref, [node for node in places(rows).values() if node in targets])
             is_begun = all(node.membership == "decommissioning" for node in targets)
             checks: Checks = ("skip" if is_begun else "enabled") if can_check else ""
             answer = await self._command(asking, request, tuple(node.id for node in targets), checks=checks)
@@ -158,8 +162,7 @@ class MembershipActivities:
     ) -> tuple[tuple[NodeStatus, ...], bool]:
         """Return these nodes as the database says, and whether its release checks before it decommissions."""
         rows = await beating(asking.members())
-        can_check = any(has_checks(node.build) for node in rows)
-        return tuple(node for node in rows if node.id in request.ids), can_check
+        return _of(rows, request.ids), _can_check(rows)
 
     async def _command(
         self,
@@ -185,6 +188,14 @@ class MembershipActivities:
             asking, request, tuple(node.id for node in still), checks="skip" if can_check else ""
         )
         return _counted(answer), found
+
+
+def _of(rows: tuple[NodeStatus, ...], ids: tuple[int, ...]) -> tuple[NodeStatus, ...]:
+    return tuple(node for node in rows if node.id in ids)
+
+
+def _can_check(rows: tuple[NodeStatus, ...]) -> bool:
+    return any(has_checks(node.build) for node in rows)
 
 
 def _left(found: tuple[NodeStatus, ...]) -> int:

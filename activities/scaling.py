@@ -17,8 +17,7 @@ from activities import pods, preflight
 from activities.applying import check_ours
 from activities.asking import Asking, ready_nodes
 from activities.manifests import rights
-from activities.manifests.labels import NODE_ID, SPEC, selector_text, why_not_ours
-from activities.manifests.statefulset import CLAIM
+from activities.manifests.labels import SPEC, selector_text
 from activities.ports import ClusterPort, NodePort, Object
 from activities.scale_payloads import (
     DeleteVolumeRequest,
@@ -28,16 +27,16 @@ from activities.scale_payloads import (
     Resized,
     ResizeRequest,
 )
+from activities.volumes import note, volumes
 from activities.waiting import TICK_SECONDS, beating, follow
 from domain.configuration import Configuration
 from domain.errors import BrokenError, NotReadyError, OpsError, RefusedError, TransientError
 from domain.health import NodeStatus, places, replication_factor, waits
 from domain.model import CLIENT_POD, STATEFULSET, ClusterRef, ClusterSpec, NodeRef
-from domain.scale import ScaleFacts, Volume, is_spent, may_shrink, node_of
+from domain.scale import ScaleFacts, is_spent, located, may_shrink, node_of
 
 #: The database's own rows are renewed every ten seconds; it is asked at most this often.
 POLL_SECONDS = 5.0
-_PREFIX = f"{CLAIM}-{STATEFULSET}-"
 _VERSION = "SHOW CLUSTER SETTING version"
 _PRESERVE = "SHOW CLUSTER SETTING cluster.preserve_downgrade_option"
 #: All zones where the database can list them, else the default one.
@@ -80,13 +79,14 @@ class ScalingActivities:
                 "recorded": spec,
                 "live": preflight.live_set(found),
                 "pods": _ordinals(listing.items),
-                "volumes": _volumes(ref, claims.items, listing.items, replicas=found["spec"].get("replicas", 1)),
+                "volumes": volumes(ref, claims.items, listing.items),
             }
         )
         if spec is None:
             return Observed(facts=facts, waits=still)
         # What was seen a moment ago is not asked for again.
         facts = facts.model_copy(update={"nodes": nodes} if nodes else await self._database(ref, spec))
+        facts = facts.model_copy(update={"nodes": located(facts.nodes, facts.volumes)})
         if request.has_settings:
             facts = facts.model_copy(update=await self._settings(ref, spec, facts))
         return Observed(facts=facts, waits=still)
@@ -129,18 +129,7 @@ class ScalingActivities:
         against = may_shrink(found, to=to, replicas=replicas)
         if against:
             return against
-        where = places(found)
-        for ordinal in range(to, replicas):
-            name = f"{_PREFIX}{ordinal}"
-            claim = await self._cluster.get("PersistentVolumeClaim", name, namespace=ref.namespace)
-            if ordinal in where and claim is not None and not why_not_ours(claim, ref):
-                await self._cluster.annotate(
-                    "PersistentVolumeClaim",
-                    name,
-                    namespace=ref.namespace,
-                    values={NODE_ID: str(where[ordinal].id)},
-                    version=claim["metadata"]["resourceVersion"],
-                )
+        await note(self._cluster, ref, [node for o, node in places(found).items() if to <= o < replicas])
         return ()
 
     @activity.defn(name="scaling.wait_gone")
@@ -178,7 +167,7 @@ class ScalingActivities:
             self._cluster.list("Pod", namespace=ref.namespace),
         )
         spec = preflight.recorded_spec(found)
-        (volume,) = _volumes(ref, (claim,), listing.items, replicas=0)
+        (volume,) = volumes(ref, (claim,), listing.items)
         against = [f"pod {pod} mounts it" for pod in volume.mounted_by]
         if found is None or spec is None:
             against.append("there is no StatefulSet to tell whose it is")
@@ -282,34 +271,3 @@ def _ordinals(items: tuple[Object, ...]) -> tuple[int, ...]:
     names = (item["metadata"]["name"] for item in items)
     found = (pods.ordinal(name) for name in names if name != CLIENT_POD and name.startswith(f"{STATEFULSET}-"))
     return tuple(sorted(ordinal for ordinal in found if ordinal is not None))
-
-
-def _volumes(
-    ref: ClusterRef, claims: tuple[Object, ...], listing: tuple[Object, ...], *, replicas: int
-) -> tuple[Volume, ...]:
-    """Return the volume claims whose ordinal no pod of the StatefulSet has."""
-    mounts: dict[str, list[str]] = {}
-    for pod in listing:
-        for volume in pod.get("spec", {}).get("volumes") or ():
-            name = (volume.get("persistentVolumeClaim") or {}).get("claimName")
-            if name:
-                mounts.setdefault(name, []).append(pod["metadata"]["name"])
-    found = []
-    for claim in claims:
-        meta = claim["metadata"]
-        ordinal = pods.ordinal(meta["name"]) if meta["name"].startswith(_PREFIX) else None
-        if ordinal is None or ordinal < replicas:
-            continue
-        node_id = (meta.get("annotations") or {}).get(NODE_ID, "")
-        found.append(
-            Volume(
-                ordinal=ordinal,
-                name=meta["name"],
-                uid=meta["uid"],
-                node_id=int(node_id) if node_id.isdecimal() else None,
-                is_ours=not why_not_ours(claim, ref),
-                mounted_by=tuple(sorted(mounts.get(meta["name"], ()))),
-                size=str(claim.get("spec", {}).get("resources", {}).get("requests", {}).get("storage", "")),
-            )
-        )
-    return tuple(sorted(found, key=lambda volume: volume.ordinal))

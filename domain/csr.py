@@ -135,7 +135,9 @@ _Hard = Callable[[CsrFacts, SigningPolicy, Kind | None], Outcome]
 
 def _readable(text: str) -> str:
     """Return a stranger's text fit to be shown: one line, nothing invisible or turning the text round, not endless."""
-    shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[:_MOST_TEXT])
+    shown = text[:_MOST_TEXT]
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in shown)
     return shown if len(text) <= _MOST_TEXT else f"{shown}… ({len(text)} characters)"
 
 

@@ -31,7 +31,10 @@ class _Value(BaseModel):
 
 
 class NodeStatus(_Value):
-    """One row of `node status --all`. What is NULL there is "" or None here."""
+    """One row of `node status --all`. What is NULL there is "" or None here.
+
+    `noted_at` is the ordinal whose volume holds this node's id: the address of a decommissioned node is forgotten.
+    """
 
     id: int
     address: str = ""
@@ -42,12 +45,13 @@ class NodeStatus(_Value):
     replicas: int | None = None
     under_replicated: int = 0
     unavailable: int = 0
+    noted_at: int | None = None
 
     @property
     def ordinal(self) -> int | None:
-        """Ordinal of its pod, by its address; None when the address is not known any more or is no pod's."""
+        """Ordinal of its pod, by its address or its volume; None when neither is known."""
         match = _HOST.match(self.address)
-        return int(match[1]) if match else None
+        return int(match[1]) if match else self.noted_at
 
     @property
     def is_member(self) -> bool:

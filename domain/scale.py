@@ -26,7 +26,7 @@ class _Value(BaseModel):
 
 
 class Volume(_Value):
-    """A volume claim of a node's pod. `node_id` was written on it when its node left."""
+    """A volume claim of a node's pod. `node_id` was written on it when its node began to leave."""
 
     ordinal: int
     name: str
@@ -91,6 +91,14 @@ class ScalePlan(_Value):
     lines: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
     leaving: tuple[NodeStatus, ...] = ()
+
+
+def located(nodes: Sequence[NodeStatus], volumes: Sequence[Volume]) -> tuple[NodeStatus, ...]:
+    """Return the nodes, those without an address placed where a volume holds their id."""
+    noted = {volume.node_id: volume.ordinal for volume in volumes if volume.node_id is not None}
+    return tuple(
+        node if node.ordinal is not None else node.model_copy(update={"noted_at": noted.get(node.id)}) for node in nodes
+    )
 
 
 def ended(facts: ScaleFacts) -> tuple[int, ...]:

@@ -58,7 +58,9 @@ class VolumesWorkflow(GatedWorkflow[Done], DepartureWorkflow[Done]):
         if node is None or node.is_member or not volume.is_ours:
             return  # only the store of a node that left for good is nobody's
         question = _left_over_question(volume, node, rule=self._volume_rule)
-        if (await self._decide(question, step=step, asked_by=self._also_asked)).is_yes:
+        decided = await self._decide(question, step=step, asked_by=self._also_asked)
+        self._decided_by.update(record.person.name or record.person.id for record in decided.records)
+        if decided.is_yes:
             await self._delete(volume)
 
     async def _in_the_way(self, volume: Volume, facts: ScaleFacts, *, step: str) -> None:
@@ -71,6 +73,7 @@ class VolumesWorkflow(GatedWorkflow[Done], DepartureWorkflow[Done]):
         spent = is_spent(volume, facts.nodes)
         question = _in_the_way_question(volume, node, is_spent=spent, rule=self._volume_rule)
         decided = await self._decide(question, step=step, asked_by=self._also_asked)
+        self._decided_by.update(record.person.name or record.person.id for record in decided.records)
         if decided.is_yes:
             await self._delete(volume, is_unknown=node is None)
             self._detail(step, f"wiped {volume.name}")

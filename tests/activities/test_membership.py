@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from activities.manifests import labels
 from activities.membership import MembershipActivities
 from activities.scale_payloads import FollowRequest, MembersRequest
 from domain.errors import NotReadyError, RefusedError
@@ -63,6 +64,29 @@ async def test_all_leave_in_one_command_with_checks_and_repeating_goes_on_withou
     assert world.nodes.commands == ["decommission (2, 3) enabled", "decommission (2, 3) skip"]
     assert (first.left, again.left) == (18, 18)
     assert {node.membership for node in again.nodes} == {"decommissioning"}
+
+
+async def test_which_volume_is_a_node_s_is_written_down_before_it_leaves(
+    world: World, activities: MembershipActivities
+) -> None:
+    world.nodes.join(9, 3, is_live="false")
+    claim = {
+        "kind": "PersistentVolumeClaim",
+        "metadata": {
+            "name": "datadir-cockroachdb-3",
+            "namespace": "crdb",
+            "labels": labels.labels(world.ref),
+            "annotations": {labels.OPERATION: "op-0"},
+        },
+    }
+    world.kubernetes.put(claim)
+
+    await run(activities.decommission, about(world, 2, 9))
+    await run(activities.decommission, about(world, 2, 9))
+
+    found = world.kubernetes.find("PersistentVolumeClaim", "datadir-cockroachdb-3", namespace="crdb")
+    assert found["metadata"]["annotations"][labels.NODE_ID] == "2"
+    assert len(world.kubernetes.writes()) == 1
 
 
 async def test_what_the_database_refuses_is_refused_with_its_words(

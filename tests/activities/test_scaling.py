@@ -74,10 +74,23 @@ async def test_facts_tell_nodes_volumes_settings_and_room(world: World, activiti
     facts = (await run(activities.observe, ObserveRequest(ref=world.ref, has_settings=True))).facts
 
     assert (facts.replicas, facts.pods, facts.database) == (4, (0, 1, 2, 3), "serving")
-    assert [(v.ordinal, v.node_id, v.is_ours, v.size) for v in facts.volumes] == [(5, 7, True, "1Gi")]
+    assert [(v.ordinal, v.node_id, v.is_ours, v.size) for v in facts.volumes[4:]] == [(5, 7, True, "1Gi")]
+    assert [v.ordinal for v in facts.volumes] == [0, 1, 2, 3, 5]
     assert [node.ordinal for node in facts.nodes] == [0, 1, 2, 3]
     assert (facts.replication_factor, facts.version, facts.preserved) == (3, "25.2", "")
     assert (facts.max_nodes, facts.missing_rules) == (9, ())
+
+
+async def test_a_decommissioned_node_without_an_address_is_found_by_its_volume(
+    world: World, activities: ScalingActivities
+) -> None:
+    gone(world, 4)
+    world.nodes.members[4] |= {"address": "", "build": ""}
+    claim(world, 3, node_id="4")
+
+    facts = (await run(activities.observe, ObserveRequest(ref=world.ref))).facts
+
+    assert [node.ordinal for node in facts.nodes] == [0, 1, 2, 3]
 
 
 async def test_a_database_that_does_not_know_the_statement_leaves_the_copies_unknown(

@@ -60,7 +60,9 @@ class Cluster:
             nodes=tuple(
                 NodeStatus(
                     id=n.id,
-                    address=f"cockroachdb-{n.ordinal}.cockroachdb:26257",
+                    # Where a decommissioned node was, its volume alone tells.
+                    address=f"cockroachdb-{n.ordinal}.cockroachdb:26257" if n.membership != "decommissioned" else "",
+                    noted_at=n.ordinal,
                     build="v25.2.3",
                     is_live=n.is_live,
                     membership=n.membership,

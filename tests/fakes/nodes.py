@@ -126,7 +126,7 @@ class FakeNodes:
         answer = tuple({"id": row["id"], "replicas": row["gossiped_replicas"]} for row in rows)
         if not is_trial and all(row["gossiped_replicas"] == "0" for row in rows):
             for row in rows:
-                row |= {"membership": "decommissioned", "is_live": "false"}
+                row |= {"membership": "decommissioned", "is_live": "false", "address": "", "build": ""}
         for row in () if is_trial else rows:
             row["gossiped_replicas"] = str(max(0, int(row["gossiped_replicas"] or 0) - self.moves))
         return Decommissioning(rows=answer)

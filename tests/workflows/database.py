@@ -16,12 +16,15 @@ class Member(BaseModel):
     is_live: bool = True
     is_draining: bool = False
     replicas: int = 12
+    is_noted: bool = False
 
     def status(self) -> NodeStatus:
-        """Its row."""
+        """Its row; where a decommissioned node was only its volume tells, if that was noted."""
+        is_known = self.ordinal is not None and self.membership != "decommissioned"
         return NodeStatus(
             id=self.id,
-            address="" if self.ordinal is None else f"cockroachdb-{self.ordinal}.cockroachdb.crdb:26257",
+            address=f"cockroachdb-{self.ordinal}.cockroachdb.crdb:26257" if is_known else "",
+            noted_at=self.ordinal if self.is_noted else None,
             build="v25.2.3",
             is_live=self.is_live,
             membership=self.membership,

@@ -143,7 +143,7 @@ class Scaling:
         def effect() -> Members:
             for member in self._of(request.ids):
                 if member.membership == "active":
-                    member.membership = "decommissioning"
+                    member.membership, member.is_noted = "decommissioning", True
                     self.world.did(f"decommissioning n{member.id}")
             active = [m for m in self.world.state.members if m.membership == "active" and m.is_live]
             if len(active) < 3:

@@ -104,7 +104,7 @@ class Case:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if SAY in self.names:
-            await until(lambda: chat.calls.count(SAY) > 2)
+            await until(lambda: chat.calls.count(SAY) > 2, seconds=60)
         for process in self.processes:
             process.kill()
             process.join()

@@ -37,6 +37,7 @@ async def test_each_volume_left_over_has_a_decision_of_its_own(stage: Stage) -> 
     assert result.volumes_deleted == ("datadir-cockroachdb-3",)
     assert result.volumes_kept == ("datadir-cockroachdb-4",)
     assert [e for e in stage.world.state.effects if "deleted" in e] == ["deleted datadir-cockroachdb-3"]
+    assert result.decided_by == ("Bob", "Carol")
 
 
 async def test_a_volume_that_nobody_decides_on_is_kept(stage: Stage) -> None:
