@@ -46,8 +46,10 @@ from activities.cluster import ClusterActivities
 from activities.failures import FailureInterceptor
 from activities.looks import LookActivities
 from activities.manifests.installation import installation
+from activities.membership import MembershipActivities
 from activities.nodes import NodeActivities
 from activities.running import RunningActivities
+from activities.scaling import ScalingActivities
 from activities.settings import WorkerSettings
 from activities.signing import SigningActivities
 from activities.sql import SqlActivities
@@ -123,6 +125,8 @@ async def ops_worker(
             ClusterActivities(cluster, configuration),
             CertificateActivities(csrs, configuration),
             NodeActivities(nodes, cluster),
+            MembershipActivities(nodes, cluster),
+            ScalingActivities(cluster, nodes, configuration),
             SqlActivities(nodes),
             RunningActivities(running),
             LookActivities(cluster, csrs, nodes, configuration),

@@ -50,6 +50,7 @@ class AuthorizationActivities:
             requester=claims.person,
             policy=policy,
             channel=self._configuration.clusters[request.ref.cluster].channel,
+            role=self._role(request.operation),
             approvals=self._configuration.approvals,
         )
 

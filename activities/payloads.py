@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.configuration import ApprovalRule, Approvals
+from domain.configuration import ApprovalRule, Approvals, RoleName
 from domain.csr import CsrState, CsrVerdict
 from domain.model import ClusterRef, ClusterSpec, Person
 from domain.nodes import NodeAnswer
@@ -45,6 +45,7 @@ class Authorization(_Payload):
     requester: Person
     policy: PolicySnapshot
     channel: str
+    role: RoleName = "operator"
     approvals: Approvals = Approvals()
 
 
@@ -301,6 +302,7 @@ class RunningChange(_Payload):
     run_id: str = ""
     operation: str = ""
     requester: Person | None = None
+    also_asked: tuple[Person, ...] = ()
 
 
 class OpenCertify(_Payload):

@@ -111,6 +111,14 @@ class ClusterPort(Protocol):
         """Delete the object of that uid; that it is gone already is fine."""
         ...
 
+    async def resize(self, name: str, *, namespace: str, replicas: int, values: dict[str, str], version: str) -> None:
+        """Set replicas and annotations of a StatefulSet in one go, if it still has that version.
+
+        Raises:
+            TransientError: `kubernetes.conflict`: it has changed meanwhile.
+        """
+        ...
+
 
 class CsrPort(Protocol):
     """Certificate signing requests and what is needed to judge them, as ops or as the signer, each with its rights."""
@@ -203,6 +211,13 @@ class AuthorityPort(Protocol):
         ...
 
 
+class Decommissioning(_Value):
+    """What `node decommission` answered: its table by column name, and what it says blocks it."""
+
+    rows: tuple[dict[str, str], ...] = ()
+    blocked: tuple[str, ...] = ()
+
+
 class NodePort(Protocol):
     """The database, asked through its own CLI in the client pod, against one named node, under a deadline."""
 
@@ -224,6 +239,35 @@ class NodePort(Protocol):
 
     async def query(self, ref: ClusterRef, node: NodeRef, *, domain: str, statement: str) -> tuple[dict[str, str], ...]:
         """Run one SQL statement as root and return its rows."""
+        ...
+
+    async def decommission(
+        self,
+        ref: ClusterRef,
+        node: NodeRef,
+        *,
+        domain: str,
+        ids: tuple[int, ...],
+        checks: Literal["", "enabled", "skip"],
+        is_trial: bool = False,
+    ) -> Decommissioning:
+        """Begin to decommission all of these nodes, or go on, in one command that does not wait.
+
+        Where no replica is left on them it ends it as well. Checks of "" leave the flag out, which older releases do
+        not know; a trial changes nothing.
+
+        Raises:
+            BrokenError: `nodes.unknown`: there is no such node.
+            TransientError: `nodes.no-answer`.
+        """
+        ...
+
+    async def recommission(self, ref: ClusterRef, node: NodeRef, *, domain: str, member: int) -> bool:
+        """Take a node back that is decommissioning; False when it is decommissioned for good already."""
+        ...
+
+    async def drain(self, ref: ClusterRef, node: NodeRef, *, domain: str, member: int) -> bool:
+        """Drain a node of its clients and leases; False when it needs more time: run again to go on."""
         ...
 
 

@@ -83,7 +83,7 @@ async def _in_namespace(
     return facts.model_copy(
         update={
             "has_storage_class": storage_class is not None,
-            "room": await _room(cluster, configuration, ref, recorded or defaults),
+            "room": await room_left(cluster, configuration, ref, recorded or defaults),
             "recorded": recorded,
             "live": live_set(stateful_set) if stateful_set else None,
             "has_client_pod": pod is not None and not pod["metadata"].get("deletionTimestamp"),
@@ -155,7 +155,8 @@ def live_set(item: Object) -> LiveSet:
     )
 
 
-async def _room(cluster: ClusterPort, configuration: Configuration, ref: ClusterRef, spec: ClusterSpec) -> int:
+async def room_left(cluster: ClusterPort, configuration: Configuration, ref: ClusterRef, spec: ClusterSpec) -> int:
+    """Return how many more pods of a spec fit, as far as ops sees."""
     namespaces = sorted({other.namespace for other in rights.refs_of(configuration, ref.site)})
     nodes, *listings = await asyncio.gather(
         cluster.list("Node"), *(cluster.list("Pod", namespace=namespace) for namespace in namespaces)

@@ -7,14 +7,32 @@ for is the caller's (`activities.cluster`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
+from typing import Any, TypeVar
+
+from temporalio import activity
 
 from activities.ports import ClusterPort, Event, Object
 from domain.errors import TransientError
 
 #: Heartbeats come this often; the workflows' heartbeat time-out is ten of them.
 TICK_SECONDS = 1.0
+
+
+Answer = TypeVar("Answer")
+
+
+async def beating(work: Coroutine[Any, Any, Answer], *, tick: float = TICK_SECONDS) -> Answer:
+    """Wait for one bounded call that may take longer than a heartbeat is waited for."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            activity.heartbeat()
+            await asyncio.wait({task}, timeout=tick)
+        return task.result()
+    finally:
+        task.cancel()
 
 
 async def follow(

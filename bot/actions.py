@@ -107,6 +107,18 @@ class Actions:
 
         await self._decided(asker, click, work(), doing="cancel")
 
+    async def retarget(self, asker: Asker, click: Click) -> None:
+        """Send the change that runs to another number; its own message says the rest."""
+
+        async def work() -> DecisionReceipt:
+            identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=True)
+            receipt = await self._decisions.retarget(click, identity)
+            await asker.tell(plain_message(receipt.sentence or "Recorded."), messages=self._messages)
+            return receipt
+
+        # The button stands on an answer that only this person sees: there is nothing to redraw.
+        await self._decided(asker, click.model_copy(update={"ts": ""}), work(), doing="change")
+
     async def open_deny(self, asker: Asker, click: Click, *, trigger: str) -> None:
         """Open the modal that asks why, unless it is known by then that the person may not deny."""
         try:

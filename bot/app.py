@@ -20,7 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.actions import Actions
 from bot.cards.details import DENY_CALLBACK
 from bot.cards.evidence import APPROVE, DENY, DETAILS
-from bot.cards.failure import failure_message
+from bot.cards.failure import RETARGET, failure_message
 from bot.cards.gate import DENY_NOW
 from bot.cards.operation import ASK_AGAIN, CANCEL, OPEN, REVIEW
 from bot.cards.review import CALLBACK as REVIEW_CALLBACK
@@ -125,6 +125,7 @@ def build_app(
         (DENY_NOW, actions.deny_now),
         (ASK_AGAIN, actions.ask_again),
         (CANCEL, actions.cancel),
+        (RETARGET, actions.retarget),
     ):
         app.action(action_id)(listeners.click(action_id, work))
     app.action(DENY)(listeners.deny)

@@ -1,6 +1,7 @@
 """What a button carries, read back: which run, which approval, and on which message it stood.
 
-A button's value is workflow id, run id and approval id, nothing more; what is decided is `bot.decisions`.
+A button's value is workflow id, run id and approval id, or the number that it offers, nothing more; what is decided is
+`bot.decisions`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class ButtonValue(BaseModel):
     workflow_id: str
     run_id: str
     approval_id: str = ""
+    nodes: int | None = None
 
     @property
     def is_certify(self) -> bool:

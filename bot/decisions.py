@@ -16,12 +16,12 @@ from bot.clicks import Click
 from bot.people import Identity, People, missing_role
 from bot.ports import GatewayPort
 from domain.configuration import ApprovalRule, Configuration, RoleName
-from domain.errors import OpsError, RefusedError
+from domain.errors import InvalidRequestError, OpsError, RefusedError
 from domain.roles import PolicySnapshot, may_decide
 from gateway.running import ApprovalTarget
 from operations.certify import CertifyStatus
 from operations.gate import GateStatus
-from operations.messages import APPROVE, ASK_AGAIN, CANCEL, Decision, DecisionReceipt, Token, Verb
+from operations.messages import APPROVE, ASK_AGAIN, CANCEL, RETARGET, Decision, DecisionReceipt, Token, Verb
 from tokens.make import TokenSigner
 
 _log = logging.getLogger(__name__)
@@ -168,6 +168,27 @@ class Decisions:
         )
         update_id = f"{CANCEL}:{value.run_id}:{identity.person.id}"
         return await self._send("cancel", click, identity, token, update_id=update_id)
+
+    async def retarget(self, click: Click, identity: Identity) -> DecisionReceipt:
+        """Send a change that runs to another number of nodes; the token names it.
+
+        Raises:
+            InvalidRequestError: `click.unreadable`: the button names no number.
+        """
+        value = click.value
+        if value.nodes is None:
+            raise InvalidRequestError("click.unreadable", "This button is of an older release.", hint="Ask again.")
+        token = self._signer.issue(
+            "retarget",
+            identity.person,
+            workflow_id=value.workflow_id,
+            now=self._clock(),
+            run_id=value.run_id,
+            nodes=value.nodes,
+        )
+        # There and back again is possible within a run: the click itself tells them apart.
+        update_id = f"{RETARGET}:{value.run_id}:{value.nodes}:{click.stamp}:{identity.person.id}"
+        return await self._send("retarget", click, identity, token, update_id=update_id)
 
     async def _send(
         self, verb: Verb, click: Click, identity: Identity, token: Token, *, update_id: str, reason: str = ""

@@ -125,7 +125,7 @@ def _put(given: Given, name: str, value: str) -> None:
 
 def _surplus(model: type[BaseModel], word: str, clusters: frozenset[str]) -> FieldError:
     if REF in model.model_fields and not any(c.isspace() for c in word):
-        keys = [n for n in model.model_fields if n != REF]
+        keys = [n for n, i in model.model_fields.items() if n != REF and not i.is_required() and not _is_flag(i)]
         how = f" Other values are written as {keys[0]}={word}." if keys else ""
         near = difflib.get_close_matches(word, clusters, n=1)
         known = ", ".join(sorted(clusters)) or "none"

@@ -28,7 +28,7 @@ from bot.decisions import Decisions
 from bot.people import Identity, People, missing_role
 from bot.ports import GatewayPort
 from domain.configuration import Configuration, RoleName
-from domain.errors import RefusedError, TransientError
+from domain.errors import BusyError, RefusedError, TransientError
 from domain.model import ClusterRef
 from domain.roles import PolicySnapshot
 from gateway.running import ApprovalTarget
@@ -37,6 +37,7 @@ from operations.base import Operation, Start, request_hash
 from operations.csr import CsrResult
 from operations.decide import ApproveRequest, DenyRequest, HelpRequest
 from operations.queues import change_id
+from operations.scale import ScaleRequest
 from operations.whoami import WhoamiRequest
 from tokens.make import TokenSigner
 
@@ -129,13 +130,19 @@ class Requests:
             request_id=request_id,
             request_hash=request_hash(operation.name, command.request),
         )
-        started = await self._gateway.start(
-            operation,
-            _start_of(operation, request_id=request_id, request=command.request, token=token.model_dump()),
-            ref=ref,
-            requester=person,
-            summary=f"{operation.name} {ref.cluster}, asked by {person.name or person.id}",
-        )
+        try:
+            started = await self._gateway.start(
+                operation,
+                _start_of(operation, request_id=request_id, request=command.request, token=token.model_dump()),
+                ref=ref,
+                requester=person,
+                summary=f"{operation.name} {ref.cluster}, asked by {person.name or person.id}",
+            )
+        except BusyError as error:
+            asked = command.request
+            if isinstance(asked, ScaleRequest) and not asked.plan and error.details.get("operation") == operation.name:
+                error.details["retarget"] = asked.nodes
+            raise
         _log.info(
             "operation started",
             extra={

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from domain.model import ClusterRef, Person
 
-Verb = Literal["start", "approve", "deny", "ask_again", "cancel"]
+Verb = Literal["start", "approve", "deny", "ask_again", "cancel", "retarget"]
 
 #: Fields a token carries beside the common ones; any other is refused.
 TOKEN_FIELDS: dict[Verb, frozenset[str]] = {
@@ -22,6 +22,7 @@ TOKEN_FIELDS: dict[Verb, frozenset[str]] = {
     "deny": frozenset({"run_id", "approval_id", "fingerprint"}),
     "ask_again": frozenset({"run_id", "approval_id"}),
     "cancel": frozenset({"run_id"}),
+    "retarget": frozenset({"run_id", "nodes"}),
 }
 _BY_VERB: frozenset[str] = frozenset().union(*TOKEN_FIELDS.values())
 
@@ -30,6 +31,7 @@ APPROVE = "approve"
 DENY = "deny"
 ASK_AGAIN = "ask_again"
 CANCEL = "cancel"
+RETARGET = "retarget"
 STATUS = "status"
 ASKED_BY = "asked_by"
 CERTIFICATE_CHANGED = "certificate_changed"
@@ -57,6 +59,7 @@ class Claims(_Message):
     run_id: Said | None = None
     approval_id: Said | None = None
     fingerprint: Said | None = None
+    nodes: int | None = Field(default=None, ge=1, le=99)
 
     @model_validator(mode="after")
     def _fields_of_verb(self) -> Claims:

@@ -43,7 +43,7 @@ class TokenSigner:
         signature = base64.b64encode(self._key.sign(text.encode())).decode()
         return Token(kid=self.kid, claims=text, signature=signature)
 
-    def issue(self, verb: Verb, person: Person, *, workflow_id: str, now: datetime, **fields: str) -> Token:
+    def issue(self, verb: Verb, person: Person, *, workflow_id: str, now: datetime, **fields: str | int) -> Token:
         """Sign a token for one act of a person, valid from now for `LIFETIME`."""
         claims = Claims.model_validate(
             {

@@ -243,11 +243,15 @@ class OperationWorkflow(Generic[Done]):
         if workflow.cancellation_reason() is not None:
             raise asyncio.CancelledError
 
+    def _is_interrupted(self) -> bool:
+        """Whether a wait ends before what it waits for; `_check_cancelled` then says why."""
+        return self._cancelled_by is not None
+
     async def _wait(self, ready: Callable[[], bool], *, timeout: timedelta, summary: str) -> bool:
         """Wait for a condition, a cancel or the time-out; False when the time was up."""
         try:
             await workflow.wait_condition(
-                lambda: ready() or self._cancelled_by is not None, timeout=timeout, timeout_summary=summary
+                lambda: ready() or self._is_interrupted(), timeout=timeout, timeout_summary=summary
             )
         except TimeoutError:
             return False
@@ -257,17 +261,17 @@ class OperationWorkflow(Generic[Done]):
     async def _or_cancel(self, work: workflow.ActivityHandle[Answer]) -> Answer:
         """Wait for a long activity; it has really stopped before a cancel of any kind goes on."""
         try:
-            await workflow.wait_condition(lambda: work.done() or self._cancelled_by is not None)
+            await workflow.wait_condition(lambda: work.done() or self._is_interrupted())
         except asyncio.CancelledError:
             await self._stopped(work)
             raise
         if not work.done():
             await self._stopped(work)
-            raise StoppedByPersonError
+            self._check_cancelled()
         return await work
 
     async def _stopped(self, work: workflow.ActivityHandle[Answer]) -> None:
-        if workflow.cancellation_reason() is not None or self._cancelled_by is not None:
+        if workflow.cancellation_reason() is not None or self._is_interrupted():
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
 

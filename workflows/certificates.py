@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.payloads import AskAgainRequest, BehindRequest, ClusterRequest, PodCertificate
     from activities.running import RunningActivities
     from domain.errors import BrokenError, RefusedError
-    from domain.model import CLIENT_POD, ClusterRef, ClusterSpec, NodeRef
+    from domain.model import CLIENT_POD, ClusterRef, ClusterSpec, NodeRef, Person
     from operations.messages import (
         ASK_AGAIN,
         ASKED_BY,
@@ -49,6 +49,7 @@ class CertifiedWorkflow(OperationWorkflow[Done]):
         self._decided_by: set[str] = set()
         self._ask_again: str | None = None
         self._asked_again: dict[str, tuple[str, datetime]] = {}
+        self._certificates_step = "certificates"
 
     @workflow.signal(name=CERTIFICATE_CHANGED)
     def certificate_changed(self, change: CertificateChanged) -> None:
@@ -73,15 +74,17 @@ class CertifiedWorkflow(OperationWorkflow[Done]):
             raise refusal(RefusedError("certify.not-refused", "No request was denied or failed: nothing to ask again."))
         self.require_operator(decision, "ask again for")
 
-    async def _tell_open_certifies(self) -> None:
-        """Four-eyes: whoever starts or resumes a change is excluded from its open approvals."""
+    async def _tell_open_certifies(self, person: Person | None = None) -> None:
+        """Four-eyes: whoever starts, resumes or alters a change is excluded from its open approvals."""
         found = await workflow.execute_activity_method(
             RunningActivities.open_certifies,
             BehindRequest(ref=self._status.ref),
             summary="which requests are open already",
             **OBSERVE,
         )
-        asked = AskedBy(person=self._status.requester, workflow_id=self._status.workflow_id, run_id=self._status.run_id)
+        asked = AskedBy(
+            person=person or self._status.requester, workflow_id=self._status.workflow_id, run_id=self._status.run_id
+        )
         for run in found.runs:
             certify = workflow.get_external_workflow_handle(run.workflow_id, run_id=run.run_id)
             try:
@@ -89,31 +92,38 @@ class CertifiedWorkflow(OperationWorkflow[Done]):
             except FailureError:
                 workflow.logger.info("request closed meanwhile", extra={"certify": run.workflow_id})
 
-    async def _certificates(self, spec: ClusterSpec, *, is_first: bool) -> None:
+    async def _certificates(self, spec: ClusterSpec, *, is_first: bool, step: str = "certificates") -> None:
         """Wait until all node pods and the client pod have their certificate.
 
         Where everything was made a moment ago there is nothing to see yet: signals tell, or the first look a minute on.
         """
         names = (*(NodeRef(ordinal=o).pod for o in range(spec.nodes)), CLIENT_POD)
         begun = workflow.now()
-        with self._step("certificates"):
+        self._certificates_step = step
+        with self._step(step):
             self._pods = {name: PodCertificate(pod=name, state="starting") for name in names}
-            if not is_first:
+            try:
+                await self._until_certified(spec, begun, is_first=is_first)
+            finally:
+                self._pods = {}  # what is heard from now on belongs to no step
+
+    async def _until_certified(self, spec: ClusterSpec, begun: datetime, *, is_first: bool) -> None:
+        if not is_first:
+            await self._look_at_pods(spec)
+        self._say()
+        while not self._is_complete():
+            waited = workflow.now() - begun
+            is_news = await self._wait(
+                lambda: self._is_complete() or self._ask_again is not None,
+                timeout=min(self._patience(), max(DECIDED_WITHIN - waited, timedelta(seconds=1))),
+                summary="people decide; then look at the pods again",
+            )
+            if self._ask_again is not None:
+                await self._let_ask_again()
+            if not is_news:
                 await self._look_at_pods(spec)
+                self._check_deadlines(begun)
             self._say()
-            while not self._is_complete():
-                waited = workflow.now() - begun
-                is_news = await self._wait(
-                    lambda: self._is_complete() or self._ask_again is not None,
-                    timeout=min(self._patience(), max(DECIDED_WITHIN - waited, timedelta(seconds=1))),
-                    summary="people decide; then look at the pods again",
-                )
-                if self._ask_again is not None:
-                    await self._let_ask_again()
-                if not is_news:
-                    await self._look_at_pods(spec)
-                    self._check_deadlines(begun)
-                self._say()
 
     async def _look_at_pods(self, spec: ClusterSpec) -> None:
         self._heard.clear()
@@ -161,7 +171,7 @@ class CertifiedWorkflow(OperationWorkflow[Done]):
         parts += [f"refused: {', '.join(refused)}"] if refused else []
         is_new = bool(refused) and not self._status.may_ask_again
         self._edit(may_ask_again=bool(refused))
-        self._detail("certificates", "; ".join(parts), "person" if have < len(states) else "running")
+        self._detail(self._certificates_step, "; ".join(parts), "person" if have < len(states) else "running")
         if is_new:
             self._show(is_urgent=True)  # there is a button now that somebody waits for
 
@@ -190,11 +200,11 @@ class CertifiedWorkflow(OperationWorkflow[Done]):
             raise BrokenError(
                 "deploy.not-asked",
                 f"Within 5 minutes these pods asked for no certificate: {'; '.join(silent)}.",
-                hint="The objects stay. Mend the cause, then /crdb deploy goes on.",
+                hint=f"The objects stay. Mend the cause, then the same /crdb {self.operation} goes on.",
             )
         if now - begun >= DECIDED_WITHIN:
             raise RefusedError(
                 "deploy.not-approved",
                 "Not all certificates were decided within 24 hours.",
-                hint="The objects stay. /crdb deploy goes on from here.",
+                hint=f"The objects stay. The same /crdb {self.operation} goes on from here.",
             )

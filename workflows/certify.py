@@ -167,7 +167,8 @@ class CertifyWorkflow(SignedWorkflow):
         )
         if change.requester is not None:
             self._behind = (change.workflow_id, change.run_id)
-            self._exclude(change.requester)
+            for person in (change.requester, *change.also_asked):
+                self._exclude(person)
 
     async def _open_round(self, reading: CsrReading, *, sentence: str = "") -> None:
         """Begin to ask: a new approval id that names this fingerprint and no other, and a card of its own."""

@@ -133,3 +133,49 @@ JOIN_WITHIN = timedelta(minutes=1)
 LOOK_AT_NODES = timedelta(seconds=10)
 #: Strangers are gathered this long before they are told in one message.
 GATHER_STRANGERS = timedelta(minutes=1)
+#: Waiting for the cluster to be well: the activity tells how it stands after a minute at the latest.
+HEALTH = Terms(
+    start_to_close_timeout=timedelta(minutes=3),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=_PATIENT,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+#: One command of the database about its members; it ends by itself within a minute, and safe to repeat.
+MEMBERSHIP = Terms(
+    start_to_close_timeout=timedelta(minutes=2),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=_STEADY,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+#: Draining goes on with each attempt, as the vendor's own limit of ten minutes has it, twice.
+DRAIN = Terms(
+    start_to_close_timeout=timedelta(minutes=3),
+    schedule_to_close_timeout=timedelta(minutes=20),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=_STEADY,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+#: Pods that are removed may take the grace period of five minutes each, side by side.
+GONE = Terms(
+    start_to_close_timeout=timedelta(minutes=15),
+    schedule_to_close_timeout=timedelta(minutes=15),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=_PATIENT,
+)
+
+#: How long one look waits for a cluster to be well before it tells what is missing.
+HEALTH_LOOK = timedelta(seconds=60)
+#: A cluster that is not well within this time after a step is a person's business.
+HEALTHY_WITHIN = timedelta(minutes=30)
+#: Replicas that move are told at most this often at first; each telling costs a dozen events of the history,
+MOVED_OFTEN = timedelta(seconds=10)
+#: and at most this often later.
+MOVED_SELDOM = timedelta(seconds=60)
+#: No replica moved for this long: it is said, with what holds it up. The vendor calls fifteen equal rounds a stall.
+STALLED_AFTER = timedelta(minutes=3)
+#: No replica moved for this long: the nodes are taken back and the lock is freed.
+STALLED_FOR = timedelta(hours=1)
+#: Pause before the members are asked again when two answers of the database differ.
+ASK_AGAIN_AFTER = timedelta(seconds=5)

@@ -118,6 +118,19 @@ class KubeCluster:
             query={"fieldManager": FIELD_MANAGER},
         )
 
+    async def resize(self, name: str, *, namespace: str, replicas: int, values: dict[str, str], version: str) -> None:
+        """Set replicas and annotations of a StatefulSet in one go, if it still has that version."""
+        await self._api.call(
+            "PATCH",
+            path("StatefulSet", namespace=namespace, name=name),
+            body={
+                "metadata": {"resourceVersion": version, "annotations": values},
+                "spec": {"replicas": replicas},
+            },
+            content_type="application/merge-patch+json",
+            query={"fieldManager": FIELD_MANAGER},
+        )
+
     async def delete(self, kind: str, name: str, *, namespace: str, uid: str) -> None:
         """Delete the object of that uid; that it is gone already is fine."""
         try:

@@ -37,6 +37,7 @@ class TemporalRunning:
             run_id=found.run_id,
             operation=str(memo.get("operation", "")),
             requester=Person.model_validate(requester) if requester else None,
+            also_asked=tuple(Person.model_validate(person) for person in memo.get("also_asked") or ()),
         )
 
     async def certifies(self, ref: ClusterRef) -> OpenCertifies:

@@ -15,6 +15,8 @@ MANAGED_BY: Final = "crdb-chatops"
 SPEC: Final = "crdbops.internal/spec"
 OPERATION: Final = "crdbops.internal/operation"
 ASK_AGAIN: Final = "crdbops.internal/ask-again"
+#: Of a volume claim: the id of the node that left it, since the database forgets where a gone node was.
+NODE_ID: Final = "crdbops.internal/node-id"
 #: Of the client pod: the hash of the spec it was made from, since the server adds defaults to what it keeps.
 SPEC_HASH: Final = "crdbops.internal/spec-hash"
 

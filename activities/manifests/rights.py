@@ -87,7 +87,8 @@ def ops_namespace(ref: ClusterRef) -> tuple[Grant, ...]:
         Grant("", ("secrets",), ("get", "patch", "update"), (ref.client_secret,)),
         Grant("", ("configmaps",), _APPLY),
         Grant("", ("services", "serviceaccounts"), _APPLY),
-        Grant("", ("persistentvolumeclaims",), ("get", "list", "watch")),
+        # Patch writes down which node left a volume; delete follows a decision of its own.
+        Grant("", ("persistentvolumeclaims",), ("get", "list", "watch", "patch", "delete")),
         Grant("apps", ("statefulsets",), ("get", "list", "watch", "create", "patch")),
         Grant("policy", ("poddisruptionbudgets",), _APPLY),
         Grant(RBAC, ("roles", "rolebindings"), _APPLY),

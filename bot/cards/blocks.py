@@ -223,9 +223,10 @@ def confirm(title: str, *, said: str, yes: str, no: str = "Back", style: str = "
     }
 
 
-def button_value(*, workflow_id: str, run_id: str, approval_id: str = "") -> str:
-    """Return what a button carries: which run, which approval, nothing more."""
-    return json.dumps({"workflow_id": workflow_id, "run_id": run_id, "approval_id": approval_id}, separators=(",", ":"))
+def button_value(*, workflow_id: str, run_id: str, approval_id: str = "", nodes: int | None = None) -> str:
+    """Return what a button carries: which run, which approval or which number of nodes, nothing more."""
+    value: Json = {"workflow_id": workflow_id, "run_id": run_id, "approval_id": approval_id}
+    return json.dumps(value | ({} if nodes is None else {"nodes": nodes}), separators=(",", ":"))
 
 
 def button(label: str, *, action: str, value: str, style: str = "", ask: Json | None = None) -> Json:

@@ -25,6 +25,7 @@ _MENTION = re.compile(r"<@(?P<person>[UW][A-Z0-9]+)>|<!subteam\^(?P<group>S[A-Z0
 #: Errors whose sentence is ours to the last word, ids of people and groups included.
 _MENTIONING = frozenset({"role.missing", "cluster.busy"})
 
+RETARGET = "retarget"
 NOTHING_STARTED = "Nothing was started."
 
 #: What each kind of error is headed with; the most special class first.
@@ -85,7 +86,27 @@ def failure_message(error: OpsError, *, is_start: bool = False, reference: str =
     if ends:
         rows.append([b.text(" ".join(ends), "italic")])
     fallback = " ".join([f"{title}: {said}", error.hint, *ends]).replace("  ", " ")
-    return Message(text=_fallback(fallback.strip()), blocks=[b.rich(b.lines(rows))])
+    return Message(text=_fallback(fallback.strip()), blocks=[b.rich(b.lines(rows)), *_offer(error)])
+
+
+def _offer(error: OpsError) -> list[b.Json]:
+    """A scale that runs can be sent to the number that the second person asked for."""
+    nodes, run_id, workflow_id = (error.details.get(name) for name in ("retarget", "run_id", "workflow_id"))
+    if not isinstance(nodes, int):
+        return []
+    return b.actions(
+        b.button(
+            f"Change the running one to {nodes}",
+            action=RETARGET,
+            value=b.button_value(workflow_id=str(workflow_id), run_id=str(run_id), nodes=nodes),
+            ask=b.confirm(
+                f"Go to {nodes} nodes instead?",
+                said=f"The scale that runs goes to {nodes} nodes. Nodes that are on their way out are taken back where "
+                "they shall stay; one that is decommissioned already is not.",
+                yes=f"Go to {nodes} nodes",
+            ),
+        )
+    )
 
 
 def _with_mentions(said: str) -> list[b.Json]:

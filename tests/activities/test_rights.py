@@ -65,6 +65,13 @@ def test_rights_of_another_cluster_of_the_site_are_not_asked_for() -> None:
     assert not any("other" in rule.sentence() for rule in (*OPS, *SIGNER))
 
 
+def test_ops_may_mark_and_delete_volume_claims_and_make_none() -> None:
+    verbs = {rule.verb for rule in OPS if rule.resource == "persistentvolumeclaims"}
+
+    assert verbs == {"get", "list", "watch", "patch", "delete"}
+    assert {rule.verb for rule in OPS if rule.resource == "persistentvolumes"} == {"get"}
+
+
 def test_every_namespace_is_restricted() -> None:
     namespaces = [item for item in installation(WORLD.configuration, "here") if item["kind"] == "Namespace"]
 

@@ -6,6 +6,7 @@ import pytest
 
 from activities.clients.execution import Ran, exit_code
 from activities.clients.roach import RoachNodes
+from activities.ports import Decommissioning
 from domain.errors import BrokenError, NotReadyError, OpsError, RefusedError, TransientError
 from domain.model import NodeRef
 from tests.activities.world import World
@@ -160,3 +161,98 @@ def test_a_connection_without_a_status_broke_off() -> None:
         exit_code(b"", what="exec")
     with pytest.raises(BrokenError):
         exit_code(b'{"status":"Failure","message":"cannot start"}', what="exec")
+
+
+# --- members ---
+
+TABLE = """\
+id,is_live,replicas,is_decommissioning,membership,is_draining
+4,true,12,true,decommissioning,false
+id,is_live,replicas,is_decommissioning,membership,is_draining
+4,true,0,true,decommissioning,false
+
+No more data reported on target nodes. Please verify cluster health before removing the nodes.
+"""
+
+
+async def decommission(shell: Shell, **changes: object) -> Decommissioning:
+    given = {"ids": (4, 5), "checks": "enabled", **changes}
+    return await RoachNodes(shell).decommission(WORLD.ref, NodeRef(ordinal=0), domain="d", **given)  # type: ignore[arg-type]
+
+
+async def test_all_nodes_leave_in_one_command_that_does_not_wait() -> None:
+    shell = Shell(decommission=Ran(0, TABLE, ""))
+
+    found = await decommission(shell)
+
+    assert shell.commands[0][4:11] == [
+        "/cockroach/cockroach",
+        "node",
+        "decommission",
+        "4",
+        "5",
+        "--wait=none",
+        "--format=csv",
+    ]
+    assert "--checks=enabled" in shell.commands[0]
+    assert [row["replicas"] for row in found.rows] == ["0"]
+
+
+async def test_a_trial_says_so_and_an_old_release_gets_no_flag_that_it_does_not_know() -> None:
+    shell = Shell(decommission=Ran(0, TABLE, ""))
+
+    await decommission(shell, is_trial=True)
+    await decommission(shell, checks="")
+
+    assert "--dry-run" in shell.commands[0]
+    assert not any(word.startswith("--checks") or word == "--dry-run" for word in shell.commands[1])
+
+
+async def test_what_blocks_a_decommission_is_named_by_its_lines() -> None:
+    told = "ranges blocking decommission detected\nn4 has 3 replicas blocked with error: no target\n"
+    shell = Shell(decommission=Ran(1, told, "ERROR: Cannot decommission nodes.\n"))
+
+    found = await decommission(shell)
+
+    assert found.blocked == ("n4 has 3 replicas blocked with error: no target",)
+
+
+@pytest.mark.parametrize(
+    ("ran", "kind", "code"),
+    [
+        pytest.param(Ran(1, "", "ERROR: node does not exist\n"), BrokenError, "nodes.unknown", id="unknown node"),
+        pytest.param(Ran(124, "", ""), TransientError, "nodes.no-answer", id="no answer"),
+    ],
+)
+async def test_a_decommission_that_fails_says_how(ran: Ran, kind: type[OpsError], code: str) -> None:
+    with pytest.raises(kind) as caught:
+        await decommission(Shell(decommission=ran))
+
+    assert caught.value.code == code
+
+
+async def test_a_node_is_taken_back_unless_it_is_decommissioned_for_good() -> None:
+    gone = "ERROR: can only recommission a decommissioning node; n4 found to be decommissioned\n"
+
+    back = await RoachNodes(Shell(recommission=Ran(0, "", ""))).recommission(
+        WORLD.ref, NodeRef(ordinal=0), domain="d", member=4
+    )
+    too_late = await RoachNodes(Shell(recommission=Ran(1, "", gone))).recommission(
+        WORLD.ref, NodeRef(ordinal=0), domain="d", member=4
+    )
+
+    assert (back, too_late) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("ran", "is_done"),
+    [
+        pytest.param(Ran(0, "ok\n", "node is draining... remaining: 0 (complete)\n"), True, id="drained"),
+        pytest.param(Ran(1, "", "ERROR: drain timeout\n"), False, id="its own time-out"),
+        pytest.param(Ran(124, "", "node is draining... remaining: 50\n"), False, id="ours"),
+    ],
+)
+async def test_a_drain_that_needs_longer_is_no_failure(ran: Ran, is_done: bool) -> None:
+    found = await RoachNodes(Shell(drain=ran)).drain(WORLD.ref, NodeRef(ordinal=0), domain="d", member=4)
+
+    assert found is is_done

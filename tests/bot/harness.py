@@ -87,6 +87,22 @@ class Stage:
         except AssertionError:
             raise AssertionError(f"{words!r} not in {await self.whispers(persona, channel=channel)}") from None
 
+    async def buttons_whispered(self, persona: str, *, channel: str = "C0OPS") -> list[tuple[str, str]]:
+        """Timestamp and action of every button that only this person sees."""
+        found = next(c for c in (await self.state(persona))["channels"] if c["id"] == channel)["ephemerals"]
+        return [
+            (message["ts"], element["action_id"])
+            for message in found
+            for block in message["blocks"]
+            for element in block.get("elements", ())
+            if "action_id" in element
+        ]
+
+    async def whisper_with_button(self, persona: str, action: str, *, channel: str = "C0OPS") -> MessageRef:
+        """The message that only this person sees and that has this button."""
+        (ts,) = [ts for ts, found in await self.buttons_whispered(persona, channel=channel) if found == action]
+        return MessageRef(channel=channel, ts=ts)
+
     async def views(self, persona: str) -> list[Json]:
         found: list[Json] = (await self.state(persona))["views"]
         return found

@@ -70,7 +70,9 @@ class FakeKubernetes:
 
     def writes(self) -> list[tuple[str, str, str]]:
         """The calls that change something."""
-        return [call for call in self.calls if call[0] in ("apply", "create", "annotate", "delete", "put-status")]
+        return [
+            call for call in self.calls if call[0] in ("apply", "create", "annotate", "resize", "delete", "put-status")
+        ]
 
     def find(self, kind: str, name: str, *, namespace: str = "") -> Object:
         """An object that has to be there."""
@@ -145,6 +147,15 @@ class FakeKubernetes:
         if version and found["metadata"]["resourceVersion"] != version:
             raise conflict(name)
         self.put(_merged(found, {"metadata": {"annotations": values}}))
+
+    async def resize(self, name: str, *, namespace: str, replicas: int, values: dict[str, str], version: str) -> None:
+        self._record("resize", "StatefulSet", f"{name} {replicas}")
+        found = self.objects.get(("StatefulSet", namespace, name))
+        if found is None:
+            raise BrokenError("kubernetes.not-found", f"StatefulSet/{name}: not found")
+        if found["metadata"]["resourceVersion"] != version:
+            raise conflict(name)
+        self.put(_merged(found, {"metadata": {"annotations": values}, "spec": {"replicas": replicas}}))
 
     async def delete(self, kind: str, name: str, *, namespace: str, uid: str) -> None:
         self._record("delete", kind, name)

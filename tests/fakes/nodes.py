@@ -1,10 +1,11 @@
-"""Database nodes in memory: NodePort with the states that `init` depends on."""
+"""Database nodes in memory: NodePort with the states that `init` depends on, and the membership of a cluster."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from domain.errors import OpsError, TransientError
+from activities.ports import Decommissioning
+from domain.errors import BrokenError, OpsError, TransientError
 from domain.model import ClusterRef, NodeRef
 from domain.nodes import NodeAnswer
 
@@ -19,6 +20,31 @@ class FakeNodes:
         self.asked: list[tuple[str, int]] = []
         self.refusal: OpsError | None = None
         self.is_answer_lost = False
+        #: Rows of `node status --all` by id, where a test cares for the membership.
+        self.members: dict[int, dict[str, str]] = {}
+        self.commands: list[str] = []
+        self.blocked: tuple[str, ...] = ()
+        self.zones: tuple[dict[str, str], ...] = ({"target": "RANGE default", "raw_config_sql": "num_replicas = 3"},)
+        self.knows_all_zones = True
+        self.preserved = ""
+        self.drains_left = 0
+        #: Replicas that move at every round of the command.
+        self.moves = 0
+
+    def join(self, member: int, ordinal: int, **columns: str) -> None:
+        """Add a member to a cluster that serves."""
+        self.members[member] = {
+            "id": str(member),
+            "address": f"cockroachdb-{ordinal}.cockroachdb.crdb.svc.cluster.local:26257",
+            "build": "v25.2.3",
+            "is_live": "true",
+            "membership": "active",
+            "is_draining": "false",
+            "gossiped_replicas": "9",
+            "ranges_underreplicated": "0",
+            "ranges_unavailable": "0",
+            **columns,
+        }
 
     def serve(self, cluster_id: str = "0f6d") -> None:
         """Let all nodes serve one cluster."""
@@ -37,6 +63,8 @@ class FakeNodes:
     async def rows(self, ref: ClusterRef, node: NodeRef, *, domain: str) -> tuple[dict[str, str], ...]:
         self._record("rows", node)
         self._must_serve(node)
+        if self.members:
+            return tuple(dict(row) for row in self.members.values())
         return tuple(
             {
                 "id": str(number + 1),
@@ -66,8 +94,59 @@ class FakeNodes:
             "SELECT 1": "1",
             "SELECT crdb_internal.cluster_id()": self.cluster_ids[node.ordinal],
             "SHOW CLUSTER SETTING version": "25.2",
+            "SHOW CLUSTER SETTING cluster.preserve_downgrade_option": self.preserved,
         }
+        if statement in ("SHOW ALL ZONE CONFIGURATIONS", "SHOW ZONE CONFIGURATION FROM RANGE default"):
+            is_all = statement.startswith("SHOW ALL")
+            if not self.zones or (is_all and not self.knows_all_zones):
+                raise TransientError("nodes.no-answer", "sql: ERROR: at or near SHOW: syntax error SQLSTATE: 42601")
+            return self.zones
         return ({"value": answers[statement]},)
+
+    async def decommission(
+        self,
+        ref: ClusterRef,
+        node: NodeRef,
+        *,
+        domain: str,
+        ids: tuple[int, ...],
+        checks: Literal["", "enabled", "skip"],
+        is_trial: bool = False,
+    ) -> Decommissioning:
+        self._record("decommission", node)
+        self._must_serve(node)
+        self.commands.append(f"decommission {ids} {checks}{' on trial' if is_trial else ''}")
+        if any(member not in self.members for member in ids):
+            raise BrokenError("nodes.unknown", "node does not exist")
+        if self.blocked and checks == "enabled":
+            return Decommissioning(blocked=self.blocked)
+        rows = [self.members[member] for member in ids]
+        for row in () if is_trial else rows:
+            row["membership"] = "decommissioning" if row["membership"] == "active" else row["membership"]
+        answer = tuple({"id": row["id"], "replicas": row["gossiped_replicas"]} for row in rows)
+        if not is_trial and all(row["gossiped_replicas"] == "0" for row in rows):
+            for row in rows:
+                row |= {"membership": "decommissioned", "is_live": "false"}
+        for row in () if is_trial else rows:
+            row["gossiped_replicas"] = str(max(0, int(row["gossiped_replicas"] or 0) - self.moves))
+        return Decommissioning(rows=answer)
+
+    async def recommission(self, ref: ClusterRef, node: NodeRef, *, domain: str, member: int) -> bool:
+        self._record("recommission", node)
+        self.commands.append(f"recommission {member}")
+        row = self.members[member]
+        if row["membership"] == "decommissioned":
+            return False
+        row["membership"] = "active"
+        return True
+
+    async def drain(self, ref: ClusterRef, node: NodeRef, *, domain: str, member: int) -> bool:
+        self._record("drain", node)
+        self.commands.append(f"drain {member}")
+        self.drains_left -= 1
+        if self.drains_left < 0:
+            self.members[member]["is_draining"] = "true"
+        return self.drains_left < 0
 
     def _record(self, what: str, node: NodeRef) -> None:
         self.asked.append((what, node.ordinal))

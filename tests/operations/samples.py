@@ -34,6 +34,7 @@ from operations.messages import (
     Step,
     Token,
 )
+from operations.scale import ScaleRequest, ScaleResult, ScaleStart
 from operations.status import NodeRow, StatusRequest, StatusResult
 from operations.strangers import StrangersResult, StrangersSeen, StrangersStart
 from operations.whoami import WhoamiRequest
@@ -82,6 +83,7 @@ _GATE = GateStatus(
     fingerprint=_QUESTION.fingerprint, state="approved", sequence=2, asked_by=(ALICE,), decisions=(_RECORD,),
     asked_at=AT, shown_at=AT, expires_at=AT, sentence="Approved by Alice.",
 )  # fmt: skip
+_SCALE = ScaleRequest(ref=REF, nodes=4, plan=True, decommission_dead=True)
 _MESSAGE = MessageRef(channel="C1", ts="1764072000.000100", thread_ts="1764072000.000000")
 _DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
 
@@ -100,6 +102,20 @@ SAMPLES: tuple[BaseModel, ...] = (
     LookStart(operation="status", ref=REF),
     _DEPLOY,
     DeployStart(request_id="r1", token=_TOKEN, request=_DEPLOY),
+    _SCALE,
+    ScaleStart(request_id="r1", token=_TOKEN, request=_SCALE),
+    ScaleResult(
+        outcome="scaled",
+        nodes=3,
+        before=5,
+        added=("cockroachdb-3",),
+        decommissioned=(4, 5),
+        volumes_kept=("datadir-cockroachdb-3",),
+        volumes_deleted=("datadir-cockroachdb-4",),
+        certificates=("crdb.node.cockroachdb-3",),
+        decided_by=("Bob",),
+        plan=("one",),
+    ),
     DeployResult(
         outcome="deployed",
         nodes=3,

@@ -72,7 +72,7 @@ def test_every_samples_field_is_filled_in_so_that_its_shape_is_stored() -> None:
     ]  # fmt: skip
 
     # Claims holds the fields of one verb; the others must be absent.
-    assert set(empty) == {"Claims.request_id", "Claims.request_hash"}
+    assert set(empty) == {"Claims.request_id", "Claims.request_hash", "Claims.nodes"}
 
 
 def test_a_decision_takes_no_more_words_than_a_card_can_show() -> None:

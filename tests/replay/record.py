@@ -15,7 +15,7 @@ from pathlib import Path
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from devtools.histories import record
-from tests.workflows.people import ALICE, BOB
+from tests.workflows.people import ALICE, BOB, CAROL
 from tests.workflows.server import running_server
 from tests.workflows.stage import Grounds, Stage, staged
 from tests.workflows.waiting import until
@@ -47,6 +47,32 @@ async def deploy_cancelled(stage: Stage) -> Handle:
     return handle
 
 
+async def scale_up(stage: Stage) -> Handle:
+    stage.world.serve(1, 2, 3)
+    stage.approve_all(BOB)
+    handle = await stage.scale(4)
+    await handle.result()
+    return handle
+
+
+async def scale_down_volume_deleted(stage: Stage) -> Handle:
+    stage.world.serve(1, 2, 3, 4)
+    stage.answer_all("approve", BOB, CAROL)
+    handle = await stage.scale(3)
+    await handle.result()
+    return handle
+
+
+async def scale_changed_half_way(stage: Stage) -> Handle:
+    stage.world.serve(1, 2, 3, 4, 5)
+    stage.world.held = {"nodes.follow"}
+    handle = await stage.scale(3)
+    await until(lambda: "nodes.follow" in stage.world.waiting)
+    await stage.retarget(handle, 5)
+    await handle.result()
+    return handle
+
+
 async def certify_issued(stage: Stage) -> Handle:
     handle = await stage.certify(stage.world.add_pod())
     stage.approve_all(BOB)
@@ -75,6 +101,9 @@ STORIES: tuple[Callable[[Stage], Awaitable[Handle]], ...] = (
     deploy_happy,
     deploy_nothing_to_do,
     deploy_cancelled,
+    scale_up,
+    scale_down_volume_deleted,
+    scale_changed_half_way,
     certify_issued,
     certify_denied,
     certify_expired_and_asked_again,

@@ -30,17 +30,18 @@ from tokens.keyring import KeyRing
 from tokens.make import LIFETIME, TokenSigner, canonical_claims
 from tokens.verify import SKEW, verify, verify_fresh
 
-VALUES = {
+VALUES: dict[str, str | int] = {
     "request_id": "r1",
     "request_hash": "h1",
     "run_id": "run-1",
     "approval_id": "ab12cd34",
     "fingerprint": "f" * 64,
+    "nodes": 4,
 }
-VERBS: list[Verb] = ["start", "approve", "deny", "ask_again", "cancel"]
+VERBS: list[Verb] = ["start", "approve", "deny", "ask_again", "cancel", "retarget"]
 
 
-def _fields(verb: Verb) -> dict[str, str]:
+def _fields(verb: Verb) -> dict[str, str | int]:
     return {name: VALUES[name] for name in TOKEN_FIELDS[verb]}
 
 

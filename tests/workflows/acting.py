@@ -58,6 +58,7 @@ from operations.base import LookStart
 from operations.certify import Evidence
 from operations.csr import CsrResult
 from operations.status import StatusResult
+from tests.workflows.scaling import Scaling
 from tests.workflows.world import Request, World
 from tokens.keyring import KeyRing
 from tokens.verify import verify
@@ -173,7 +174,7 @@ class Ops:
     @activity.defn(name="cluster.wait_ready")
     async def wait_ready(self, request: ClusterRequest) -> PodsState:
         nodes = request.spec.nodes
-        await self._follow("cluster.wait_ready", lambda: len(self.world.state.cluster_ids) == nodes)
+        await self._follow("cluster.wait_ready", lambda: self.world.join() >= nodes)
         return await self.world.act("cluster.wait_ready", lambda: PodsState(running=nodes, ready=nodes, bound=nodes))
 
     async def _follow(self, name: str, ready: Callable[[], bool]) -> None:
@@ -404,7 +405,7 @@ class Signer:
 
 def ops_activities(world: World, ring: KeyRing) -> list[Callable[..., Any]]:
     """All activities on the ops queue."""
-    return _methods(Ops(world, ring))
+    return [*_methods(Ops(world, ring)), *_methods(Scaling(world))]
 
 
 def signer_activities(world: World, ring: KeyRing) -> list[Callable[..., Any]]:

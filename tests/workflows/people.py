@@ -49,7 +49,9 @@ class Pen:
             request_hash=request_hash(operation, request),
         )
 
-    def decision(self, verb: Verb, person: Person, *, workflow_id: str, reason: str = "", **fields: str) -> Decision:
+    def decision(
+        self, verb: Verb, person: Person, *, workflow_id: str, reason: str = "", **fields: str | int
+    ) -> Decision:
         """Sign for a click."""
         token = self._signer.issue(verb, person, workflow_id=workflow_id, now=datetime.now(UTC), **fields)
         return Decision(token=token, reason=reason)

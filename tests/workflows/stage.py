@@ -29,6 +29,7 @@ from temporalio.testing import TimeSkipper
 from temporalio.worker import Worker
 
 import operations.deploy
+import operations.scale
 from domain.configuration import Configuration
 from domain.errors import RefusedError
 from domain.model import Person
@@ -38,8 +39,10 @@ from gateway.connect import connect
 from gateway.settings import TemporalSettings
 from operations.certify import CertifyResult, CertifyStart, CertifyStatus
 from operations.deploy import DeployRequest, DeployResult, DeployStart
+from operations.gate import GateStatus
 from operations.messages import DecisionReceipt, OperationStatus, StepState, Verb
 from operations.queues import CHAT_QUEUE, CLUSTER, OPERATION, certify_id, change_id, ops_queue, signer_queue
+from operations.scale import ScaleRequest, ScaleResult, ScaleStart
 from tests.workflows.acting import ops_activities, signer_activities
 from tests.workflows.people import ALICE, BOB, Pen
 from tests.workflows.talking import Bot, Chat
@@ -84,6 +87,29 @@ class Stage:
             summary="deploy shop",
         )
         return self.client.get_workflow_handle(started.workflow_id, run_id=started.run_id, result_type=DeployResult)
+
+    async def scale(self, nodes: int, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, ScaleResult]:
+        """Ask for a scale the way the bot does."""
+        ref = self.world.ref
+        request, request_id = ScaleRequest(ref=ref, nodes=nodes, **wishes), uuid.uuid4().hex
+        token = self.pen.start(person, "scale", request, workflow_id=change_id(ref), request_id=request_id)
+        started = await self.gateway.start(
+            operations.scale.OPERATION,
+            ScaleStart(request=request, request_id=request_id, token=token),
+            ref=ref,
+            requester=person,
+            summary=f"scale shop to {nodes}",
+        )
+        return self.client.get_workflow_handle(started.workflow_id, run_id=started.run_id, result_type=ScaleResult)
+
+    async def retarget(self, handle: WorkflowHandle[Any, Any], nodes: int, person: Person = ALICE) -> DecisionReceipt:
+        """Click "Change the running one to N"."""
+        run_id = handle.run_id or ""
+        decision = self.pen.decision("retarget", person, workflow_id=handle.id, run_id=run_id, nodes=nodes)
+        update_id = f"retarget:{run_id}:{nodes}:{person.id}:{uuid.uuid4().hex}"
+        return await self.gateway.decide(
+            "retarget", workflow_id=handle.id, run_id=run_id, decision=decision, update_id=update_id
+        )
 
     def handle(self, workflow_id: str, run_id: str) -> WorkflowHandle[Any, Any]:
         """A handle on one run."""
@@ -133,6 +159,29 @@ class Stage:
                     done.add(card.approval_id)
                     await self.click("approve", card, person)
             await asyncio.sleep(0.01)
+
+    def answer_all(self, verb: Verb, *people: Person) -> None:
+        """Let people answer every question of a change as it is shown."""
+        self.tasks.append(asyncio.create_task(self._answer_all(verb, people)))
+
+    async def _answer_all(self, verb: Verb, people: tuple[Person, ...]) -> None:
+        done: set[str] = set()
+        while True:
+            for card in self.chat.gates("pending"):
+                if card.approval_id not in done:
+                    done.add(card.approval_id)
+                    for person in people:
+                        await self.answer(verb, card, person)
+            await asyncio.sleep(0.01)
+
+    async def answer(self, verb: Verb, card: GateStatus, person: Person, *, reason: str = "") -> DecisionReceipt:
+        """Click a button of a question."""
+        fields = {"run_id": card.run_id, "approval_id": card.approval_id, "fingerprint": card.fingerprint}
+        decision = self.pen.decision(verb, person, workflow_id=card.workflow_id, reason=reason, **fields)
+        update_id = f"{verb}:{card.approval_id}:{person.id}"
+        return await self.gateway.decide(
+            verb, workflow_id=card.workflow_id, run_id=card.run_id, decision=decision, update_id=update_id
+        )
 
     async def approve_without_cards(self, person: Person = BOB) -> None:
         """Approve every request by what Temporal itself knows, as the text command does while chat is down."""

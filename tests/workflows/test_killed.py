@@ -1,4 +1,4 @@
-"""The crash matrix: every activity of deploy and certify, its worker killed before and after the effect.
+"""The crash matrix: every activity of deploy, scale and certify, its worker killed before and after the effect.
 
 A real Temporal server, real processes, SIGKILL by the activity itself: its first attempt dies before the effect, its
 second after it; other processes follow and people click meanwhile. At the end everything is done, nothing is lost and
@@ -33,7 +33,7 @@ from tests.workflows.stage import Grounds, Stage
 from tests.workflows.waiting import until
 from tests.workflows.world import State, World, configuration
 
-Story = Literal["first", "kept", "joined", "again", "certify", "deny", "deny-outside"]
+Story = Literal["first", "kept", "joined", "again", "up", "down", "back", "certify", "deny", "deny-outside"]
 
 NODES = ("cockroachdb-0", "cockroachdb-1", "cockroachdb-2")
 NODE_CSR, ROOT_CSR = "crdb.node.cockroachdb-0", "crdb.client.root"
@@ -47,12 +47,18 @@ GROUPS: list[tuple[Story, tuple[str, ...]]] = [
     ("kept", (SHOW_OPERATION, SAY)),
     ("joined", ("nodes.observe",)),
     ("again", ("cluster.ask_again",)),
+    ("up", ("scaling.observe", "scaling.resize")),
+    ("down", ("nodes.try_decommission", "nodes.decommission", "nodes.follow")),
+    ("down", ("nodes.drain", "nodes.finish", "scaling.wait_gone")),
+    ("back", ("nodes.recommission",)),
     ("certify", ("certificates.read", "running.behind", "signing.judge")),
     ("certify", ("certificates.approve", "signing.sign", "certificates.verify")),
     ("certify", (SHOW_CARD,)),
     ("deny", ("certificates.deny",)),
     ("deny-outside", ("signing.fail",)),
 ]
+#: Nodes before and after.
+SCALES: dict[Story, tuple[int, int]] = {"up": (3, 4), "down": (4, 3), "back": (4, 4)}
 CASES = [(story, name, group) for group, (story, names) in enumerate(GROUPS) for name in names]
 #: Seconds for one group, on a machine that has much else to do.
 DEADLINE = 150
@@ -108,6 +114,10 @@ class Case:
         if self.story == "joined":
             world.state.init_target = 0
             world.state.cluster_ids = dict.fromkeys(range(3), "0b7e-one-cluster")
+        if self.story in SCALES:
+            world.serve(*range(1, SCALES[self.story][0] + 1))
+        if self.story == "back":
+            world.state.members[3].membership = "decommissioning"
         if self.story in ("certify", "deny", "deny-outside"):
             request = world.add_pod()
             request.approved = "outside" if self.story == "deny-outside" else ""
@@ -153,9 +163,10 @@ class Case:
             await self.stage.until_started(workflow_id)
             result = await self.stage.client.get_workflow_handle(workflow_id).result()
             return str(result["state"])
-        handle = await self.stage.deploy()
         try:
-            return (await handle.result()).outcome
+            if self.story in SCALES:
+                return (await (await self.stage.scale(SCALES[self.story][1])).result()).outcome
+            return (await (await self.stage.deploy()).result()).outcome
         except WorkflowFailureError as error:
             return repr(error.cause)
 
@@ -223,6 +234,9 @@ def effects_of(story: Story) -> list[str]:
             "recorded target 0",
             "init 0",
         ],
+        "up": ["resized 3 to 4", *(f"{what} crdb.node.cockroachdb-3" for what in ("approved", "issued"))],
+        "down": ["decommissioning n4", "decommissioned n4", "resized 4 to 3"],
+        "back": ["took back n4"],
         "certify": [f"approved {NODE_CSR}", f"issued {NODE_CSR}"],
         "deny": [f"denied {NODE_CSR}"],
         "deny-outside": [f"failed {NODE_CSR}"],
@@ -230,7 +244,7 @@ def effects_of(story: Story) -> list[str]:
     return sorted(wanted[story])
 
 
-ENDINGS = {"certify": "issued", "deny": "denied", "deny-outside": "denied"}
+ENDINGS = dict.fromkeys(SCALES, "scaled") | {"certify": "issued", "deny": "denied", "deny-outside": "denied"}
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -26,6 +26,7 @@ from domain.csr import CsrFacts, CsrState, CsrVerdict, PodFacts, RequestFacts, j
 from domain.errors import BrokenError
 from domain.model import CLIENT_ACCOUNT, CLIENT_POD, NODE_ACCOUNT, ClusterRef, ClusterSpec, NodeRef
 from domain.preflight import DeployFacts, LiveSet, SignerFacts
+from tests.workflows.database import Claim, Member
 
 Result = TypeVar("Result")
 Moment = Literal["before", "after"]
@@ -81,6 +82,8 @@ class State(BaseModel):
     requests: dict[str, Request] = {}
     init_target: int | None = None
     cluster_ids: dict[int, str] = {}
+    members: list[Member] = []
+    claims: dict[int, Claim] = {}
     certified: set[str] = set()
     calls: list[str] = []
     effects: list[str] = []
@@ -142,6 +145,11 @@ class World:
         self.gates: dict[str, asyncio.Event] = {}
         #: Waits that do not see what they wait for.
         self.held: set[str] = set()
+        #: Waits that have met their being held.
+        self.waiting: set[str] = set()
+        #: Replicas that leave each decommissioning node at each look, and what a trial says blocks it.
+        self.moves = 12
+        self.blocked: list[str] = []
         self._relists = 0
 
     # --- how an activity acts on it ---
@@ -226,6 +234,36 @@ class World:
         """A cluster that was deployed in part: these pods' volumes hold their certificates already."""
         self.stand()
         self.state.certified = set(pods)
+
+    def serve(self, *ids: int) -> None:
+        """A cluster that was deployed and serves, with these node ids in the order of ordinals."""
+        self.stand()
+        assert self.state.spec is not None
+        self.state.spec = self.state.spec.model_copy(update={"nodes": len(ids)})
+        self.state.certified = {*(NodeRef(ordinal=o).pod for o in range(len(ids))), CLIENT_POD}
+        self.make_pods(self.state.spec)
+        self.state.certified = set()
+        for ordinal, member in enumerate(ids):
+            self.state.cluster_ids[ordinal] = "0b7e-one-cluster"
+            self.state.members.append(Member(id=member, ordinal=ordinal))
+
+    def join(self) -> int:
+        """Let pods with a certificate join a cluster that serves; return how many nodes serve."""
+        for pod in self.state.pods.values():
+            ordinal = pod.name.rpartition("-")[2]
+            is_node = pod.name != CLIENT_POD and self.state.cluster_ids
+            if is_node and pod.has_certificate and int(ordinal) not in self.state.cluster_ids:
+                self.state.cluster_ids[int(ordinal)] = "0b7e-one-cluster"
+                ids = [member.id for member in self.state.members]
+                claim = self.state.claims.pop(int(ordinal), None)
+                back = [m for m in self.state.members if claim and m.id == claim.node_id]
+                if back and back[0].membership == "decommissioned":
+                    raise self.refuse(f"{pod.name} starts with the store of a decommissioned node")
+                if back:
+                    back[0].is_live = True
+                else:
+                    self.state.members.append(Member(id=max(ids, default=0) + 1, ordinal=int(ordinal)))
+        return len(self.state.cluster_ids)
 
     def add_pod(self, ordinal: int = 0) -> Request:
         """A node pod that asks, in a cluster that stands; nobody deploys it now."""

@@ -1,0 +1,178 @@
+"""Activities by which nodes leave the cluster and are taken back: trial, decommission, follow, drain, finish, back.
+
+`init` and how nodes stand is `nodes`; which nodes leave is decided by `domain.scale`, and pods go by `scaling`. All
+targets are decommissioned in one command: two that are begun apart never come to an end together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import Literal
+
+from temporalio import activity
+
+from activities.applying import check_ours
+from activities.asking import members, one_ready
+from activities.ports import ClusterPort, Decommissioning, NodePort
+from activities.scale_payloads import FollowRequest, Members, MembersRequest
+from activities.waiting import TICK_SECONDS, beating
+from domain.errors import NotReadyError, RefusedError
+from domain.health import NodeStatus, has_checks
+from domain.model import ClusterRef, NodeRef
+
+#: The CLI is asked at most this often; the rows behind it are renewed every ten seconds.
+POLL_SECONDS = 5.0
+_PAUSE = timedelta(seconds=5)
+
+Checks = Literal["", "enabled", "skip"]
+
+
+class MembershipActivities:
+    """Activities on the membership of nodes."""
+
+    def __init__(self, nodes: NodePort, cluster: ClusterPort, *, poll: float = POLL_SECONDS) -> None:
+        self._nodes = nodes
+        self._cluster = cluster
+        self._poll = poll
+
+    @activity.defn(name="nodes.try_decommission")
+    async def try_decommission(self, request: MembersRequest) -> Members:
+        """Ask on trial whether these nodes could leave, where the release can. Repeating it changes nothing either."""
+        found, can_check = await self._look(request)
+        targets = tuple(node.id for node in found if node.is_member)
+        if not targets or not can_check:
+            return Members(nodes=found, left=_left(found))
+        answer = await self._command(request, targets, checks="enabled", is_trial=True)
+        return Members(nodes=found, left=_left(found), blocked=answer.blocked)
+
+    @activity.defn(name="nodes.decommission")
+    async def decommission(self, request: MembersRequest) -> Members:
+        """Begin to decommission all of them in one command. Repeating it goes on with those that have begun.
+
+        Checks are left out only when each has begun already, since the checks count what is on its way as missing.
+        """
+        found, can_check = await self._look(request)
+        targets = [node for node in found if node.is_member]
+        if targets:
+            is_begun = all(node.membership == "decommissioning" for node in targets)
+            checks: Checks = ("skip" if is_begun else "enabled") if can_check else ""
+            answer = await self._command(request, tuple(node.id for node in targets), checks=checks)
+            if answer.blocked:
+                raise RefusedError(
+                    "scale.blocked",
+                    f"The database refuses to decommission: found {'; '.join(answer.blocked)}, expected nothing.",
+                    hint="Nothing was changed. Mend the ranges that it names, then ask again.",
+                )
+            found, _ = await self._look(request)
+        return Members(nodes=found, left=_left(found))
+
+    @activity.defn(name="nodes.follow")
+    async def follow(self, request: FollowRequest) -> Members:
+        """Follow how replicas move away, for a while. Repeating it only reads again.
+
+        What a dead node last said of itself means nothing: for it the command counts, which scans the ranges.
+        """
+        began = time.monotonic()
+        while True:
+            asked_at = time.monotonic()
+            left, found = await self._count(request)
+            now = time.monotonic()
+            is_news = left != request.known and now - began >= request.at_least
+            if left == 0 or is_news or now - began >= request.at_most:
+                return Members(nodes=found, left=left)
+            while (now := time.monotonic()) - asked_at < self._poll:
+                activity.heartbeat(left)
+                await asyncio.sleep(min(TICK_SECONDS, asked_at + self._poll - now))
+
+    @activity.defn(name="nodes.drain")
+    async def drain(self, request: MembersRequest) -> None:
+        """Drain the live ones of these nodes. Repeating it goes on: what is drained is drained at once."""
+        found, _ = await self._look(request)
+        through = await one_ready(self._cluster, request.ref)
+        for node in found:
+            if not (node.is_live and node.is_member):
+                continue
+            domain = request.spec.cluster_domain
+            if not await beating(self._nodes.drain(request.ref, through, domain=domain, member=node.id)):
+                raise NotReadyError("nodes.draining", f"{node.name()} still drains.", retry_after=timedelta(seconds=1))
+
+    @activity.defn(name="nodes.finish")
+    async def finish(self, request: MembersRequest) -> Members:
+        """End the decommission of nodes without replicas. Repeating it finds them `decommissioned`, and reads that.
+
+        The command's own last table still says decommissioning; only the status afterwards tells.
+        """
+        found, can_check = await self._look(request)
+        targets = tuple(node.id for node in found if node.is_member)
+        if targets:
+            answer = await self._command(request, targets, checks="skip" if can_check else "")
+            left = _counted(answer)
+            if left:
+                return Members(nodes=found, left=left)
+            found, _ = await self._look(request)
+        still = [node.name() for node in found if node.is_member]
+        if still:
+            said = f"{', '.join(still)}: found no replicas and not decommissioned yet."
+            raise NotReadyError("nodes.not-decommissioned", said, retry_after=_PAUSE)
+        return Members(nodes=found)
+
+    @activity.defn(name="nodes.recommission")
+    async def recommission(self, request: MembersRequest) -> Members:
+        """Take back those that are decommissioning. Repeating it finds them active, and leaves the rest.
+
+        A node that was drained serves again only after a restart: its pod is deleted, by uid, and comes back with the
+        same volume.
+        """
+        found, _ = await self._look(request)
+        for node in found:
+            if node.membership == "decommissioning":
+                through, domain = await one_ready(self._cluster, request.ref), request.spec.cluster_domain
+                await beating(self._nodes.recommission(request.ref, through, domain=domain, member=node.id))
+        found, _ = await self._look(request)
+        drained = tuple(node for node in found if node.is_member and node.is_live and node.is_draining)
+        for node in drained:
+            await self._restart(request.ref, node)
+        return Members(nodes=found, restarted=tuple(node.id for node in drained))
+
+    async def _restart(self, ref: ClusterRef, node: NodeStatus) -> None:
+        if node.ordinal is None:
+            return
+        name = NodeRef(ordinal=node.ordinal).pod
+        pod = await self._cluster.get("Pod", name, namespace=ref.namespace)
+        if pod is not None and not pod["metadata"].get("deletionTimestamp"):
+            check_ours(ref, "Pod", pod)
+            await self._cluster.delete("Pod", name, namespace=ref.namespace, uid=pod["metadata"]["uid"])
+
+    async def _look(self, request: MembersRequest | FollowRequest) -> tuple[tuple[NodeStatus, ...], bool]:
+        """Return these nodes as the database says, and whether its release checks before it decommissions."""
+        rows = await beating(members(self._cluster, self._nodes, request.ref, request.spec))
+        can_check = any(has_checks(node.build) for node in rows)
+        return tuple(node for node in rows if node.id in request.ids), can_check
+
+    async def _command(
+        self, request: MembersRequest | FollowRequest, ids: tuple[int, ...], *, checks: Checks, is_trial: bool = False
+    ) -> Decommissioning:
+        through = await one_ready(self._cluster, request.ref)
+        work = self._nodes.decommission(
+            request.ref, through, domain=request.spec.cluster_domain, ids=ids, checks=checks, is_trial=is_trial
+        )
+        return await beating(work)
+
+    async def _count(self, request: FollowRequest) -> tuple[int, tuple[NodeStatus, ...]]:
+        found, can_check = await self._look(request)
+        still = [node for node in found if node.is_member]
+        if all(node.is_live and node.replicas is not None for node in still):
+            return _left(found), found
+        answer = await self._command(request, tuple(node.id for node in still), checks="skip" if can_check else "")
+        return _counted(answer), found
+
+
+def _left(found: tuple[NodeStatus, ...]) -> int:
+    return sum(node.replicas or 0 for node in found if node.is_member)
+
+
+def _counted(answer: Decommissioning) -> int:
+    counts = (row.get("replicas", "") for row in answer.rows)
+    return sum(int(count) for count in counts if count.isdecimal())

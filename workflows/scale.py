@@ -1,0 +1,316 @@
+"""`Scale`: from the nodes that are there to the wanted number, up or down, planned anew after each step."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.cluster import ClusterActivities
+    from activities.payloads import ClusterRequest
+    from activities.scale_payloads import GoneRequest, Observed, ObserveRequest, ResizeRequest
+    from activities.scaling import ScalingActivities
+    from domain.errors import BrokenError, OpsError, RefusedError
+    from domain.model import ClusterSpec, NodeRef
+    from domain.scale import ScaleFacts, ScalePlan, ScaleStep, is_toward, leaving, steps
+    from domain.scale_refusals import plan_scale
+    from operations.messages import Step
+    from operations.scale import ScaleResult, ScaleStart
+    from workflows.base import StoppedByPersonError
+    from workflows.retries import APPLY, GONE, HEALTH, HEALTH_LOOK, HEALTHY_WITHIN, OBSERVE, RUNNING
+    from workflows.scale_card import card_steps
+    from workflows.target import RetargetedError
+    from workflows.volumes import VolumesWorkflow
+
+
+@workflow.defn(name="Scale")
+class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
+    """Scale a cluster.
+
+    1. Preflight: number, nodes, ranges, room, volumes, unfinished upgrade, a decommission on trial; then the plan.
+    2. Up, one node at a time: a pod more, its certificate decided by a person, joined, all ranges replicated.
+    3. Down: the nodes of the highest ordinals are decommissioned in one command, their replicas move away, they are
+       drained, and `decommissioned` is seen in the membership. Only then their pods are removed.
+    4. Volumes: each that is left over is kept, unless people decide to delete it; one that is in the way of a new node
+       is wiped or used again, as they decide.
+
+    After every step it looks again and plans anew, so that another number (`retarget`), or somebody with kubectl,
+    changes what comes next. On cancel or failure nodes that are on their way out are taken back; one that is
+    decommissioned stays so. Pods and volumes that exist stay, and the same command goes on from there.
+    """
+
+    operation = "scale"
+    steps = (("preflight", "Preflight and plan"),)
+
+    @workflow.init
+    def __init__(self, start: ScaleStart) -> None:
+        """Make all state that handlers touch."""
+        self._request = start.request
+        self._ref = start.request.ref
+        wanted = start.request.nodes
+        self._begin_toward(self._ref, f"Scale {self._ref.cluster} to {wanted} nodes", target=wanted)
+        self._names: dict[str, str] = {}
+        self._expected = self._before = 0
+        self._is_first = True
+        self._added: list[str] = []
+        self._removed: set[int] = set()
+
+    @workflow.run
+    async def run(self, start: ScaleStart) -> ScaleResult:
+        """Run the change."""
+        return await self._run(start, start.request, self._story)
+
+    # --- the story ---
+
+    async def _story(self) -> ScaleResult:
+        facts, plan = await self._preflight()
+        if self._request.plan:
+            self._edit(state="plan")
+            return self._result("plan", plan)
+        if not plan.steps:
+            self._edit(state="nothing")
+            return self._result("nothing-to-do", plan)
+        self._facts, self._expected, self._before = facts, facts.replicas, facts.replicas
+        try:
+            await self._tell_open_certifies()
+            await self._until_done(facts)
+        except StoppedByPersonError:
+            await self._stop()
+            raise
+        except (asyncio.CancelledError, FailureError, OpsError) as error:
+            if is_cancelled_exception(error) and workflow.cancellation_reason() is None:
+                raise  # the worker lets go of the run, which goes on elsewhere
+            await self._stop()
+            raise
+        return self._result("scaled", plan)
+
+    async def _preflight(self) -> tuple[ScaleFacts, ScalePlan]:
+        with self._step("preflight"):
+            facts = (await self._observe(has_settings=True)).facts
+            plan = self._plan(facts)
+            going = tuple(node.id for node in leaving(facts, wanted=self._target, with_dead=self._with_dead))
+            if plan.verdict.is_yes and facts.recorded is not None and going:
+                facts = facts.model_copy(update={"blocked": (await self._try(facts.recorded, going)).blocked})
+                plan = self._plan(facts)
+            self._edit(plan=plan.lines, facts=plan.drift)
+            plan.verdict.require(
+                "scale.refused",
+                f"{self._ref.cluster} cannot be scaled to {self._target} nodes",
+                hint="Nothing was changed. Mend what is named, then ask again.",
+            )
+        return facts, plan
+
+    @property
+    def _with_dead(self) -> bool:
+        return self._request.decommission_dead
+
+    def _plan(self, facts: ScaleFacts) -> ScalePlan:
+        return plan_scale(facts, wanted=self._target, with_dead=self._with_dead)
+
+    async def _until_done(self, facts: ScaleFacts) -> None:
+        """Do the first step of the plan, look again, plan again, until there is nothing left to do."""
+        while True:
+            self._facts = facts
+            self._notice(facts)
+            left = steps(facts, wanted=self._target, with_dead=self._with_dead, reused=sorted(self._reused))
+            self._show_plan(left, facts)
+            try:
+                self._check_cancelled()
+                if not left:
+                    await self._volumes(facts)
+                    return
+                await self._do(left[0], facts)
+            except RetargetedError:
+                await self._turn()
+            self._is_first = False
+            facts = (await self._observe()).facts.model_copy(
+                update={name: getattr(facts, name) for name in ("replication_factor", "version", "preserved")}
+            )
+
+    async def _do(self, step: ScaleStep, facts: ScaleFacts) -> None:
+        assert facts.recorded is not None
+        match step.kind:
+            case "recommission":
+                with self._step(self._names["back"]):
+                    self._detail(self._names["back"], await self._take_back(facts.recorded, step.ids))
+            case "decommission":
+                await self._leave(step, facts, facts.recorded)
+            case "shrink":
+                await self._shrink(step, facts)
+            case "wipe":
+                await self._clear(step, facts)
+            case "grow":
+                await self._grow(step, facts)
+            case "record":
+                with self._step(self._names["record"]):
+                    await self._resize(facts, to=step.to)
+
+    async def _grow(self, step: ScaleStep, facts: ScaleFacts) -> None:
+        """Add one pod, and wait until its node has joined and every range has its copies."""
+        spec = facts.recorded
+        if step.to > facts.replicas:
+            with self._step(self._names[f"pod-{step.to - 1}"]):
+                spec = await self._resize(facts, to=step.to)
+        if spec is None:
+            return
+        spec = spec.model_copy(update={"nodes": max(step.to, facts.replicas)})
+        await self._certificates(spec, is_first=False, step=self._names[f"certificate-{step.to - 1}"])
+        name = self._names[f"join-{step.to - 1}"]
+        with self._step(name):
+            await self._or_cancel(
+                workflow.start_activity_method(
+                    ClusterActivities.wait_ready,
+                    ClusterRequest(ref=self._ref, spec=spec),
+                    summary=f"wait until {spec.nodes} nodes are ready",
+                    **RUNNING,
+                )
+            )
+            found = await self._until_healthy(name, ordinals=tuple(range(spec.nodes)))
+            node = next((n for n in found.nodes if n.ordinal == step.to - 1 and n.is_live), None)
+            self._added.append(NodeRef(ordinal=step.to - 1).pod)
+            self._detail(name, f"joined as n{node.id}" if node else "joined")
+
+    async def _leave(self, step: ScaleStep, facts: ScaleFacts, spec: ClusterSpec) -> None:
+        """Decommission; before it begins, all that stay are well."""
+        names = (self._names["move"], self._names["drain"], self._names["decommissioned"])
+        away = {node.ordinal for node in facts.nodes if node.id in step.ids}
+        stay = tuple(o for o in range(min(facts.replicas, self._target)) if o not in away)
+        is_begun = all(n.membership == "decommissioning" for n in facts.nodes if n.id in step.ids)
+        if not is_begun and not self._is_first:  # else the preflight has seen it a moment ago
+            await self._until_healthy(names[0], ordinals=stay, leaving=step.ids)
+        await self._decommission(spec, step.ids, steps=names)
+
+    async def _shrink(self, step: ScaleStep, facts: ScaleFacts) -> None:
+        with self._step(self._names["shrink"]):
+            if await self._resize(facts, to=step.to) is None:
+                return
+            self._removed |= set(range(step.to, facts.replicas))
+            await workflow.execute_activity_method(
+                ScalingActivities.wait_gone,
+                GoneRequest(ref=self._ref, to=step.to),
+                summary=f"wait until the pods from {NodeRef(ordinal=step.to).pod} on are gone",
+                **GONE,
+            )
+            self._detail(self._names["shrink"], f"{step.to} pods left")
+
+    async def _clear(self, step: ScaleStep, facts: ScaleFacts) -> None:
+        assert step.volume is not None
+        name = self._names[f"volume-{step.to}"]
+        with self._step(name):
+            await self._in_the_way(step.volume, facts, step=name)
+
+    async def _volumes(self, facts: ScaleFacts) -> None:
+        found = [volume for volume in facts.volumes if volume.ordinal in self._removed]
+        if found:
+            with self._step(self._names["volumes"]):
+                await self._left_over(found, facts, step=self._names["volumes"])
+
+    # --- what the steps use ---
+
+    async def _observe(self, *, has_settings: bool = False) -> Observed:
+        return await workflow.execute_activity_method(
+            ScalingActivities.observe,
+            ObserveRequest(ref=self._ref, has_settings=has_settings),
+            summary="pods, volumes, and what the database says of its nodes",
+            **OBSERVE,
+        )
+
+    async def _until_healthy(
+        self, name: str, *, ordinals: tuple[int, ...], leaving: tuple[int, ...] = ()
+    ) -> ScaleFacts:
+        begun = workflow.now()
+        while True:
+            seen = await self._or_cancel(
+                workflow.start_activity_method(
+                    ScalingActivities.observe,
+                    ObserveRequest(
+                        ref=self._ref, ordinals=ordinals, leaving=leaving, seconds=HEALTH_LOOK.total_seconds()
+                    ),
+                    summary=f"{len(ordinals)} nodes live, all ranges replicated",
+                    **HEALTH,
+                )
+            )
+            if not seen.waits:
+                return seen.facts
+            said = ", ".join(seen.waits)
+            self._detail(name, f"waits: {said}")
+            if workflow.now() - begun >= HEALTHY_WITHIN:
+                raise BrokenError(
+                    "scale.not-healthy",
+                    f"Within {HEALTHY_WITHIN.total_seconds() / 60:.0f} min the cluster was not well: found {said}.",
+                    hint="Mend what is named, then the same /crdb scale goes on.",
+                )
+
+    async def _resize(self, facts: ScaleFacts, *, to: int) -> ClusterSpec | None:
+        """Set replicas; None when somebody else has set others meanwhile, which the next look tells."""
+        resized = await workflow.execute_activity_method(
+            ScalingActivities.resize,
+            ResizeRequest(ref=self._ref, found=facts.replicas, to=to),
+            summary=f"StatefulSet from {facts.replicas} to {to} replicas",
+            **APPLY,
+        )
+        if resized.outcome == "changed":
+            return None
+        self._expected = to
+        return resized.spec
+
+    def _notice(self, facts: ScaleFacts) -> None:
+        """Say that somebody else set replicas. What lies on our way is gone on from; else this run ends."""
+        found, expected = facts.replicas, self._expected
+        if found == expected:
+            return
+        said = f"somebody else scaled from {expected} to {found} replicas while this ran"
+        self._edit(facts=(*self._status.facts, said))
+        if not is_toward(found=found, expected=expected, wanted=self._target):
+            raise RefusedError(
+                "scale.changed-outside",
+                f"StatefulSet/cockroachdb: found {found} replicas, expected {expected} as this operation set them.",
+                hint=f"Somebody scaled beside it; their number was left. /crdb scale {self._target} plans anew.",
+            )
+        self._removed |= set(range(found, expected))
+        self._expected = found
+
+    def _show_plan(self, left: list[ScaleStep], facts: ScaleFacts) -> None:
+        """Put what is left to do on the message; what was begun stays as it was."""
+        begun = [step for step in self._status.steps if step.state != "todo"]
+        used, fresh = {step.name for step in begun}, list[Step]()
+        for name, title in card_steps(left, facts, is_down=bool(self._removed)):
+            actual, number = name, 1
+            while actual in used:
+                number += 1
+                actual = f"{name}.{number}"
+            used.add(actual)
+            self._names[name] = actual
+            fresh.append(Step(name=actual, title=title))
+        self._edit(steps=(*begun, *fresh))
+
+    async def _turn(self) -> None:
+        """Take the new number; what was under way is shown as left off."""
+        for step in self._status.steps:
+            if step.state == "failed":
+                self._set_step(step.name, "skipped", detail="left off: the number was changed")
+        self._edit(may_ask_again=False)
+        await self._take_target()
+        self._show(is_urgent=True)
+
+    async def _stop(self) -> None:
+        """Take back what is on its way out, and name what exists now."""
+        spec = self._facts.recorded if self._facts else None
+        await self._undo(spec)
+        self._edit(facts=(*self._status.facts, f"{self._expected} pods exist; the same /crdb scale goes on from there"))
+
+    def _result(self, outcome: str, plan: ScalePlan) -> ScaleResult:
+        return ScaleResult(
+            outcome=outcome,
+            nodes=self._target,
+            before=self._before or (self._facts.replicas if self._facts else self._target),
+            added=tuple(self._added),
+            decommissioned=tuple(sorted(self._departed)),
+            volumes_kept=tuple(sorted(self._kept)),
+            volumes_deleted=tuple(sorted(self._deleted)),
+            certificates=tuple(sorted(self._issued)),
+            decided_by=tuple(sorted(self._decided_by)),
+            plan=plan.lines,
+        )
