@@ -124,6 +124,12 @@ def replication_factor(rows: Iterable[Mapping[str, str]]) -> int | None:
     return most
 
 
+def fewest_copies(rows: Iterable[Mapping[str, str]]) -> int | None:
+    """Return the fewest copies that any zone asks for, the database's own among them; None: not said."""
+    found = (_REPLICAS.search(row.get("raw_config_sql") or row.get("config_sql") or "") for row in rows)
+    return min((int(match[1]) for match in found if match), default=None)
+
+
 def ranges_trouble(nodes: Iterable[NodeStatus]) -> tuple[str, ...]:
     """Say what is wrong with the copies of ranges, as the members report it; nothing when all is well."""
     members = [node for node in nodes if node.is_member]

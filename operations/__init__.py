@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from domain.configuration import Configuration
 from domain.errors import InvalidRequestError
-from operations import approvals, csr, decide, deploy, scale, status, whoami
+from operations import approvals, csr, decide, deploy, drill, scale, status, whoami
 from operations.base import Operation
 
 CATALOGUE: tuple[Operation, ...] = (
     deploy.OPERATION,
     scale.OPERATION,
+    drill.OPERATION,
     status.OPERATION,
     csr.OPERATION,
     approvals.OPERATION,
