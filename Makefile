@@ -56,8 +56,9 @@ lock: $(READY) ## compile requirements.lock again
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--python-version 3.11 --group dev pyproject.toml -o requirements.lock
 
-docs: $(READY) ## write the generated reference pages again
+docs: $(READY) ## write again what is made of the code: reference pages, stored payloads of new messages
 	@$(BIN)/python -m bot.reference
+	@$(BIN)/python -m tests.operations.samples
 
 clean: ## remove the environment and caches of the checkout (the build cache outside stays)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

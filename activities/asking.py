@@ -28,36 +28,46 @@ async def ready_nodes(cluster: ClusterPort, ref: ClusterRef) -> tuple[NodeRef, .
     return tuple(NodeRef(ordinal=number) for number in sorted(o for o in ordinals if o is not None))
 
 
-async def one_ready(cluster: ClusterPort, ref: ClusterRef) -> NodeRef:
-    """Return a node to send a command through.
+class Asking:
+    """Asks about the nodes of one cluster; which of them are ready is looked up once, and again when none answers.
 
-    Raises:
-        NotReadyError: `nodes.none-ready`.
+    So that a poll of the database is no poll of Kubernetes as well.
     """
-    found = await ready_nodes(cluster, ref)
-    if not found:
-        raise NotReadyError(
-            "nodes.none-ready",
-            f"{ref}: found no node that is ready, expected one to ask.",
-            retry_after=_PAUSE,
-            hint="Look at the pods: /crdb status.",
-        )
-    return found[0]
 
+    def __init__(self, cluster: ClusterPort, nodes: NodePort, ref: ClusterRef, spec: ClusterSpec) -> None:
+        self._cluster, self._nodes, self._ref, self._spec = cluster, nodes, ref, spec
+        self._ready: tuple[NodeRef, ...] = ()
 
-async def members(cluster: ClusterPort, nodes: NodePort, ref: ClusterRef, spec: ClusterSpec) -> tuple[NodeStatus, ...]:
-    """Return all rows of `node status`, from the first node that answers.
+    async def through(self) -> NodeRef:
+        """Return a node to send a command through.
 
-    Raises:
-        NotReadyError: `nodes.none-ready`, `nodes.no-client-pod`.
-        TransientError: The last node's own words, when none answers.
-    """
-    found = await ready_nodes(cluster, ref) or (await one_ready(cluster, ref),)
-    last: TransientError | None = None
-    for node in found[:_TRIES]:
-        try:
-            return node_statuses(await nodes.rows(ref, node, domain=spec.cluster_domain))
-        except TransientError as error:
-            last = error
-    assert last is not None
-    raise last
+        Raises:
+            NotReadyError: `nodes.none-ready`.
+        """
+        self._ready = self._ready or await ready_nodes(self._cluster, self._ref)
+        if not self._ready:
+            raise NotReadyError(
+                "nodes.none-ready",
+                f"{self._ref}: found no node that is ready, expected one to ask.",
+                retry_after=_PAUSE,
+                hint="Look at the pods: /crdb status.",
+            )
+        return self._ready[0]
+
+    async def members(self) -> tuple[NodeStatus, ...]:
+        """Return all rows of `node status`, from the first node that answers.
+
+        Raises:
+            NotReadyError: `nodes.none-ready`, `nodes.no-client-pod`.
+            TransientError: The last node's own words, when none answers.
+        """
+        await self.through()
+        last: TransientError | None = None
+        for node in self._ready[:_TRIES]:
+            try:
+                return node_statuses(await self._nodes.rows(self._ref, node, domain=self._spec.cluster_domain))
+            except TransientError as error:
+                last = error
+        self._ready = ()
+        assert last is not None
+        raise last

@@ -15,6 +15,7 @@ from activities import applying, pods, preflight
 from activities.clients import pki
 from activities.csr_object import CsrObject, Object
 from activities.manifests.accounts import ca_config_map
+from activities.manifests.client_pod import client_pod
 from activities.manifests.labels import ASK_AGAIN, selector_text
 from activities.patience import Patience
 from activities.payloads import (
@@ -22,9 +23,12 @@ from activities.payloads import (
     ApplyRequest,
     AskAgainRequest,
     CertificatesProgress,
+    ClientPodRequest,
     ClusterRequest,
     DeployPlanned,
+    InitPlanned,
     PlanDeployRequest,
+    PlanInitRequest,
     PodsState,
     RecordCaRequest,
 )
@@ -34,6 +38,7 @@ from activities.waiting import follow
 from domain.certificate import SigningPolicy
 from domain.configuration import Configuration
 from domain.errors import BrokenError, InvalidRequestError
+from domain.initialization import plan_init
 from domain.model import CLIENT_POD, ClusterRef, NodeRef
 from domain.preflight import plan_deploy
 
@@ -66,6 +71,26 @@ class ClusterActivities:
             "storage": request.storage,
         }
         return DeployPlanned(plan=plan_deploy(ref, defaults, facts, request.signer, asked=asked), facts=facts)
+
+    @activity.defn(name="cluster.plan_init")
+    async def plan_init(self, request: PlanInitRequest) -> InitPlanned:
+        """Gather what Kubernetes shows of a deployed cluster and decide. Repeating it only reads again."""
+        facts = await preflight.gather_deployed(self._cluster, request.ref)
+        if facts.recorded is not None:
+            progress = await self.certificates(ClusterRequest(ref=request.ref, spec=facts.recorded))
+            missing = tuple(
+                f"{pod.pod} ({pod.detail or pod.state})"
+                for pod in progress.pods
+                if pod.pod != CLIENT_POD and pod.state != "present"
+            )
+            facts = facts.model_copy(update={"without_certificate": missing})
+        return InitPlanned(plan=plan_init(request.ref, facts), facts=facts)
+
+    @activity.defn(name="cluster.client_pod")
+    async def client_pod(self, request: ClientPodRequest) -> None:
+        """Have the client pod. Repeating it changes nothing: it is made only where it is missing or of another spec."""
+        manifest = client_pod(request.ref, request.spec, self._policy(request.ref), operation_id=request.operation_id)
+        await applying.ensure_pod(self._cluster, request.ref, manifest)
 
     @activity.defn(name="cluster.record_ca")
     async def record_ca(self, request: RecordCaRequest) -> None:

@@ -15,7 +15,7 @@ from temporalio import activity
 
 from activities import pods, preflight
 from activities.applying import check_ours
-from activities.asking import members, ready_nodes
+from activities.asking import Asking, ready_nodes
 from activities.csr_object import CsrObject
 from activities.drill_payloads import BackRequest, DrillAbout, Killed, KillRequest, PodBack, Seen
 from activities.manifests.labels import selector_text
@@ -167,7 +167,9 @@ class DrillingActivities:
         if spec is None:
             return facts
         try:
-            facts = facts.model_copy(update={"nodes": await beating(members(self._cluster, self._nodes, ref, spec))})
+            facts = facts.model_copy(
+                update={"nodes": await beating(Asking(self._cluster, self._nodes, ref, spec).members())}
+            )
         except (TransientError, NotReadyError) as error:
             is_waiting = await self._waits_for_init(ref, spec)
             state = {"database": "waiting-for-init" if is_waiting else "silent", "detail": error.message}

@@ -14,7 +14,7 @@ from typing import Literal
 from temporalio import activity
 
 from activities.applying import check_ours
-from activities.asking import members, one_ready
+from activities.asking import Asking
 from activities.ports import ClusterPort, Decommissioning, NodePort
 from activities.scale_payloads import FollowRequest, Members, MembersRequest
 from activities.waiting import TICK_SECONDS, beating
@@ -40,11 +40,12 @@ class MembershipActivities:
     @activity.defn(name="nodes.try_decommission")
     async def try_decommission(self, request: MembersRequest) -> Members:
         """Ask on trial whether these nodes could leave, where the release can. Repeating it changes nothing either."""
-        found, can_check = await self._look(request)
+        asking = self._asking(request)
+        found, can_check = await self._look(asking, request)
         targets = tuple(node.id for node in found if node.is_member)
         if not targets or not can_check:
             return Members(nodes=found, left=_left(found))
-        answer = await self._command(request, targets, checks="enabled", is_trial=True)
+        answer = await self._command(asking, request, targets, checks="enabled", is_trial=True)
         return Members(nodes=found, left=_left(found), blocked=answer.blocked)
 
     @activity.defn(name="nodes.decommission")
@@ -53,19 +54,20 @@ class MembershipActivities:
 
         Checks are left out only when each has begun already, since the checks count what is on its way as missing.
         """
-        found, can_check = await self._look(request)
+        asking = self._asking(request)
+        found, can_check = await self._look(asking, request)
         targets = [node for node in found if node.is_member]
         if targets:
             is_begun = all(node.membership == "decommissioning" for node in targets)
             checks: Checks = ("skip" if is_begun else "enabled") if can_check else ""
-            answer = await self._command(request, tuple(node.id for node in targets), checks=checks)
+            answer = await self._command(asking, request, tuple(node.id for node in targets), checks=checks)
             if answer.blocked:
                 raise RefusedError(
                     "scale.blocked",
                     f"The database refuses to decommission: found {'; '.join(answer.blocked)}, expected nothing.",
                     hint="Nothing was changed. Mend the ranges that it names, then ask again.",
                 )
-            found, _ = await self._look(request)
+            found, _ = await self._look(asking, request)
         return Members(nodes=found, left=_left(found))
 
     @activity.defn(name="nodes.follow")
@@ -74,10 +76,10 @@ class MembershipActivities:
 
         What a dead node last said of itself means nothing: for it the command counts, which scans the ranges.
         """
-        began = time.monotonic()
+        began, asking = time.monotonic(), self._asking(request)
         while True:
             asked_at = time.monotonic()
-            left, found = await self._count(request)
+            left, found = await self._count(asking, request)
             now = time.monotonic()
             is_news = left != request.known and now - began >= request.at_least
             if left == 0 or is_news or now - began >= request.at_most:
@@ -89,8 +91,9 @@ class MembershipActivities:
     @activity.defn(name="nodes.drain")
     async def drain(self, request: MembersRequest) -> None:
         """Drain the live ones of these nodes. Repeating it goes on: what is drained is drained at once."""
-        found, _ = await self._look(request)
-        through = await one_ready(self._cluster, request.ref)
+        asking = self._asking(request)
+        found, _ = await self._look(asking, request)
+        through = await asking.through()
         for node in found:
             if not (node.is_live and node.is_member):
                 continue
@@ -104,14 +107,15 @@ class MembershipActivities:
 
         The command's own last table still says decommissioning; only the status afterwards tells.
         """
-        found, can_check = await self._look(request)
+        asking = self._asking(request)
+        found, can_check = await self._look(asking, request)
         targets = tuple(node.id for node in found if node.is_member)
         if targets:
-            answer = await self._command(request, targets, checks="skip" if can_check else "")
+            answer = await self._command(asking, request, targets, checks="skip" if can_check else "")
             left = _counted(answer)
             if left:
                 return Members(nodes=found, left=left)
-            found, _ = await self._look(request)
+            found, _ = await self._look(asking, request)
         still = [node.name() for node in found if node.is_member]
         if still:
             said = f"{', '.join(still)}: found no replicas and not decommissioned yet."
@@ -125,12 +129,13 @@ class MembershipActivities:
         A node that was drained serves again only after a restart: its pod is deleted, by uid, and comes back with the
         same volume.
         """
-        found, _ = await self._look(request)
+        asking = self._asking(request)
+        found, _ = await self._look(asking, request)
         for node in found:
             if node.membership == "decommissioning":
-                through, domain = await one_ready(self._cluster, request.ref), request.spec.cluster_domain
+                through, domain = await asking.through(), request.spec.cluster_domain
                 await beating(self._nodes.recommission(request.ref, through, domain=domain, member=node.id))
-        found, _ = await self._look(request)
+        found, _ = await self._look(asking, request)
         drained = tuple(node for node in found if node.is_member and node.is_live and node.is_draining)
         for node in drained:
             await self._restart(request.ref, node)
@@ -145,27 +150,40 @@ class MembershipActivities:
             check_ours(ref, "Pod", pod)
             await self._cluster.delete("Pod", name, namespace=ref.namespace, uid=pod["metadata"]["uid"])
 
-    async def _look(self, request: MembersRequest | FollowRequest) -> tuple[tuple[NodeStatus, ...], bool]:
+    def _asking(self, request: MembersRequest | FollowRequest) -> Asking:
+        return Asking(self._cluster, self._nodes, request.ref, request.spec)
+
+    async def _look(
+        self, asking: Asking, request: MembersRequest | FollowRequest
+    ) -> tuple[tuple[NodeStatus, ...], bool]:
         """Return these nodes as the database says, and whether its release checks before it decommissions."""
-        rows = await beating(members(self._cluster, self._nodes, request.ref, request.spec))
+        rows = await beating(asking.members())
         can_check = any(has_checks(node.build) for node in rows)
         return tuple(node for node in rows if node.id in request.ids), can_check
 
     async def _command(
-        self, request: MembersRequest | FollowRequest, ids: tuple[int, ...], *, checks: Checks, is_trial: bool = False
+        self,
+        asking: Asking,
+        request: MembersRequest | FollowRequest,
+        ids: tuple[int, ...],
+        *,
+        checks: Checks,
+        is_trial: bool = False,
     ) -> Decommissioning:
-        through = await one_ready(self._cluster, request.ref)
+        through = await asking.through()
         work = self._nodes.decommission(
             request.ref, through, domain=request.spec.cluster_domain, ids=ids, checks=checks, is_trial=is_trial
         )
         return await beating(work)
 
-    async def _count(self, request: FollowRequest) -> tuple[int, tuple[NodeStatus, ...]]:
-        found, can_check = await self._look(request)
+    async def _count(self, asking: Asking, request: FollowRequest) -> tuple[int, tuple[NodeStatus, ...]]:
+        found, can_check = await self._look(asking, request)
         still = [node for node in found if node.is_member]
         if all(node.is_live and node.replicas is not None for node in still):
             return _left(found), found
-        answer = await self._command(request, tuple(node.id for node in still), checks="skip" if can_check else "")
+        answer = await self._command(
+            asking, request, tuple(node.id for node in still), checks="skip" if can_check else ""
+        )
         return _counted(answer), found
 
 

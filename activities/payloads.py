@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.configuration import ApprovalRule, Approvals, RoleName
 from domain.csr import CsrState, CsrVerdict
+from domain.initialization import InitFacts, InitPlan
 from domain.model import ClusterRef, ClusterSpec, Person
 from domain.nodes import NodeAnswer
 from domain.preflight import DeployFacts, DeployPlan, SignerFacts
@@ -49,8 +50,8 @@ class Authorization(_Payload):
     approvals: Approvals = Approvals()
 
 
-# cluster: cluster.observe, cluster.plan, cluster.record_ca, cluster.apply, cluster.certificates, cluster.wait_running,
-# cluster.wait_ready, cluster.ask_again (ops)
+# cluster: cluster.plan, cluster.plan_init, cluster.record_ca, cluster.apply, cluster.client_pod, cluster.certificates,
+# cluster.wait_running, cluster.wait_ready, cluster.ask_again (ops)
 class PlanDeployRequest(_Payload):
     """Gather ops' facts and decide with the signer's."""
 
@@ -66,6 +67,27 @@ class DeployPlanned(_Payload):
 
     plan: DeployPlan
     facts: DeployFacts
+
+
+class PlanInitRequest(_Payload):
+    """Gather ops' facts about a cluster that shall be initialized."""
+
+    ref: ClusterRef
+
+
+class InitPlanned(_Payload):
+    """The plan and the facts it stands on."""
+
+    plan: InitPlan
+    facts: InitFacts
+
+
+class ClientPodRequest(_Payload):
+    """Have the client pod of a deployed cluster as its recorded spec says."""
+
+    ref: ClusterRef
+    spec: ClusterSpec
+    operation_id: str
 
 
 class RecordCaRequest(_Payload):

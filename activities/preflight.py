@@ -1,6 +1,6 @@
-"""Gathering what ops sees before a deploy: server, rights, namespace, room, leftovers, the recorded spec.
+"""Gathering what ops sees before a deploy or an init: server, rights, namespace, room, leftovers, the recorded spec.
 
-What follows from it is decided by `domain.preflight`. Nothing here changes anything.
+What follows from it is decided by `domain.preflight` and `domain.initialization`. Nothing here changes anything.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 
 from pydantic import ValidationError
 
-from activities import room
+from activities import pods, room
 from activities.clients import pki
 from activities.manifests import labels, rights
 from activities.manifests.pod import INIT_CONTAINER
@@ -18,6 +18,7 @@ from activities.ports import ClusterPort, Object
 from domain.certificate import SigningPolicy
 from domain.configuration import Configuration
 from domain.errors import BrokenError
+from domain.initialization import InitFacts
 from domain.model import CLIENT_ACCOUNT, CLIENT_POD, NODE_ACCOUNT, PUBLIC_SERVICE, STATEFULSET, ClusterRef, ClusterSpec
 from domain.preflight import DeployFacts, Leftover, LiveSet
 
@@ -64,6 +65,27 @@ async def gather(
         # Asking on would only repeat that refusal in other words.
         return facts.model_copy(update={"room": defaults.nodes})
     return await _in_namespace(cluster, configuration, ref, defaults, facts)
+
+
+async def gather_deployed(cluster: ClusterPort, ref: ClusterRef) -> InitFacts:
+    """Ask for what a deployed cluster is made of: its StatefulSet and its client pod."""
+    stateful_set, pod = await asyncio.gather(
+        cluster.get("StatefulSet", STATEFULSET, namespace=ref.namespace),
+        cluster.get("Pod", CLIENT_POD, namespace=ref.namespace),
+    )
+    found = [("StatefulSet", STATEFULSET, stateful_set), ("Pod", CLIENT_POD, pod)]
+    against = [
+        Leftover(kind=kind, name=name, is_ours=False, detail=labels.why_not_ours(item, ref))
+        for kind, name, item in found
+        if item is not None
+    ]
+    return InitFacts(
+        recorded=recorded_spec(stateful_set),
+        live=live_set(stateful_set) if stateful_set else None,
+        not_ours=tuple(left for left in against if left.detail),
+        has_client_pod=pod is not None and not pods.is_leaving(pod),
+        is_client_ready=pod is not None and pods.is_ready(pod),
+    )
 
 
 async def _in_namespace(

@@ -48,10 +48,14 @@ class ResizeRequest(_Payload):
 
 
 class Resized(_Payload):
-    """`done` now, `already` before, `changed`: somebody else has set `replicas`, and nothing was written."""
+    """`done` now, `already` before; `changed`: somebody else has set `replicas`; `held`: a node above is a member.
 
-    outcome: Literal["done", "already", "changed"]
+    Of the last two nothing was written.
+    """
+
+    outcome: Literal["done", "already", "changed", "held"]
     replicas: int
+    sentence: str = ""
     spec: ClusterSpec | None = None
 
 

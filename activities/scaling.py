@@ -15,7 +15,7 @@ from temporalio import activity
 
 from activities import pods, preflight
 from activities.applying import check_ours
-from activities.asking import members, ready_nodes
+from activities.asking import Asking, ready_nodes
 from activities.manifests import rights
 from activities.manifests.labels import NODE_ID, SPEC, selector_text, why_not_ours
 from activities.manifests.statefulset import CLAIM
@@ -31,7 +31,7 @@ from activities.scale_payloads import (
 from activities.waiting import TICK_SECONDS, beating, follow
 from domain.configuration import Configuration
 from domain.errors import BrokenError, NotReadyError, OpsError, RefusedError, TransientError
-from domain.health import places, replication_factor, waits
+from domain.health import NodeStatus, places, replication_factor, waits
 from domain.model import CLIENT_POD, STATEFULSET, ClusterRef, ClusterSpec, NodeRef
 from domain.scale import ScaleFacts, Volume, is_spent, may_shrink, node_of
 
@@ -62,9 +62,9 @@ class ScalingActivities:
     @activity.defn(name="scaling.observe")
     async def observe(self, request: ObserveRequest) -> Observed:
         """Gather the facts, once healthy or after a while. Repeating it only reads again."""
-        ref, still = request.ref, tuple[str, ...]()
+        ref, still, nodes = request.ref, tuple[str, ...](), tuple[NodeStatus, ...]()
         if request.ordinals:
-            still = await self._until_healthy(request)
+            still, nodes = await self._until_healthy(request)
         found, claims, listing = await asyncio.gather(
             self._cluster.get("StatefulSet", STATEFULSET, namespace=ref.namespace),
             self._cluster.list("PersistentVolumeClaim", namespace=ref.namespace),
@@ -85,7 +85,8 @@ class ScalingActivities:
         )
         if spec is None:
             return Observed(facts=facts, waits=still)
-        facts = facts.model_copy(update=await self._database(ref, spec))
+        # What was seen a moment ago is not asked for again.
+        facts = facts.model_copy(update={"nodes": nodes} if nodes else await self._database(ref, spec))
         if request.has_settings:
             facts = facts.model_copy(update=await self._settings(ref, spec, facts))
         return Observed(facts=facts, waits=still)
@@ -110,7 +111,9 @@ class ScalingActivities:
         if replicas not in (request.found, request.to):
             return Resized(outcome="changed", replicas=replicas, spec=spec)
         if request.to < replicas:
-            await self._before_shrink(ref, spec, to=request.to, replicas=replicas)
+            against = await self._before_shrink(ref, spec, to=request.to, replicas=replicas)
+            if against:
+                return Resized(outcome="held", replicas=replicas, spec=spec, sentence="; ".join(against))
         await self._cluster.resize(
             STATEFULSET,
             namespace=ref.namespace,
@@ -120,15 +123,12 @@ class ScalingActivities:
         )
         return Resized(outcome="done", replicas=request.to, spec=wanted)
 
-    async def _before_shrink(self, ref: ClusterRef, spec: ClusterSpec, *, to: int, replicas: int) -> None:
-        found = await members(self._cluster, self._nodes, ref, spec)
+    async def _before_shrink(self, ref: ClusterRef, spec: ClusterSpec, *, to: int, replicas: int) -> tuple[str, ...]:
+        """Say which nodes forbid it; when none does, write the nodes' ids on their volumes."""
+        found = await self._asking(ref, spec).members()
         against = may_shrink(found, to=to, replicas=replicas)
         if against:
-            raise RefusedError(
-                "scale.not-decommissioned",
-                f"Pods from {NodeRef(ordinal=to).pod} on: found {'; '.join(against)}, expected each decommissioned.",
-                hint="No pod was removed. The same command plans anew from what is there.",
-            )
+            return against
         where = places(found)
         for ordinal in range(to, replicas):
             name = f"{_PREFIX}{ordinal}"
@@ -141,6 +141,7 @@ class ScalingActivities:
                     values={NODE_ID: str(where[ordinal].id)},
                     version=claim["metadata"]["resourceVersion"],
                 )
+        return ()
 
     @activity.defn(name="scaling.wait_gone")
     async def wait_gone(self, request: GoneRequest) -> None:
@@ -184,7 +185,7 @@ class ScalingActivities:
         else:
             if volume.ordinal < int(found["spec"].get("replicas", 1)):
                 against.append("its pod is one that stays")
-            nodes = await members(self._cluster, self._nodes, ref, spec)
+            nodes = await self._asking(ref, spec).members()
             node = node_of(volume, nodes)
             if node is None and not request.is_unknown:
                 against.append("nobody knows its node")
@@ -199,34 +200,30 @@ class ScalingActivities:
 
     # --- what it looks at ---
 
-    async def _until_healthy(self, request: ObserveRequest) -> tuple[str, ...]:
+    async def _until_healthy(self, request: ObserveRequest) -> tuple[tuple[str, ...], tuple[NodeStatus, ...]]:
         """Ask at most once in five seconds until all is well or the time is up; say what is still missing."""
         ends_at = time.monotonic() + request.seconds
-        while True:
-            began = time.monotonic()
-            still = await self._waits(request)
-            activity.heartbeat(still)
-            if not still or time.monotonic() >= ends_at:
-                return still
-            while (now := time.monotonic()) < min(began + self._poll, ends_at):
-                await asyncio.sleep(min(TICK_SECONDS, self._poll, max(ends_at - now, 0.01)))
-                activity.heartbeat(still)
-
-    async def _waits(self, request: ObserveRequest) -> tuple[str, ...]:
-        ref = request.ref
-        found = await self._cluster.get("StatefulSet", STATEFULSET, namespace=ref.namespace)
+        found = await self._cluster.get("StatefulSet", STATEFULSET, namespace=request.ref.namespace)
         spec = preflight.recorded_spec(found)
         if spec is None:
-            return ("there is no StatefulSet",)
-        try:
-            nodes = await beating(members(self._cluster, self._nodes, ref, spec))
-        except (TransientError, NotReadyError) as error:
-            return (error.message,)
-        return waits(nodes, ordinals=request.ordinals, leaving=request.leaving)
+            return ("there is no StatefulSet",), ()
+        asking = self._asking(request.ref, spec)
+        while True:
+            began = time.monotonic()
+            still, nodes = await _waits(asking, request)
+            activity.heartbeat(still)
+            if not still or began + self._poll >= ends_at:
+                return still, nodes
+            while (now := time.monotonic()) < began + self._poll:
+                await asyncio.sleep(min(TICK_SECONDS, began + self._poll - now))
+                activity.heartbeat(still)
+
+    def _asking(self, ref: ClusterRef, spec: ClusterSpec) -> Asking:
+        return Asking(self._cluster, self._nodes, ref, spec)
 
     async def _database(self, ref: ClusterRef, spec: ClusterSpec) -> dict[str, object]:
         try:
-            return {"nodes": await beating(members(self._cluster, self._nodes, ref, spec))}
+            return {"nodes": await beating(self._asking(ref, spec).members())}
         except (TransientError, NotReadyError) as error:
             detail = error.message
         for node in (await ready_nodes(self._cluster, ref))[:1]:
@@ -266,6 +263,14 @@ class ScalingActivities:
             if _NO_STATEMENT in error.message:
                 return ()
             raise
+
+
+async def _waits(asking: Asking, request: ObserveRequest) -> tuple[tuple[str, ...], tuple[NodeStatus, ...]]:
+    try:
+        nodes = await beating(asking.members())
+    except (TransientError, NotReadyError) as error:
+        return (error.message,), ()
+    return waits(nodes, ordinals=request.ordinals, leaving=request.leaving), nodes
 
 
 def _only(rows: tuple[dict[str, str], ...]) -> str:

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -47,6 +48,9 @@ class Player:
     async def play(self, transports: tuple[Transport, ...]) -> bool:
         """Play it over each transport, until it fails over one; True when it passed over all."""
         told = self._told
+        # As Ctrl-C does: whoever gives a scenario a time shall find nothing left behind either.
+        if (own := asyncio.current_task()) is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
         cluster = Cluster(
             f"sc{os.getpid()}", state_dir=self._folder / "cluster", report=lambda line: told.progress(f"  {line}")
         )
@@ -142,7 +146,11 @@ def main(arguments: list[str]) -> int:
     transports = {None: story.transports, "both": BOTH}.get(given.transport, (given.transport,))
     folder = state_folder(f"scenario-{given.name}-{os.getpid()}")
     player = Player(given.name, story, folder=folder, options=Options(slack_away=given.slack_away))
-    passed = asyncio.run(player.play(transports))
+    try:
+        passed = asyncio.run(player.play(transports))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        print("stopped from outside; everything was taken down")
+        passed = False
     print(f"scenario {given.name}: {'passed' if passed else 'failed'}", flush=True)
     return 0 if passed else 1
 

@@ -239,7 +239,7 @@ def _lines(facts: DrillFacts) -> tuple[str, ...]:
     return (
         f"delete the pod {pod}, which is node {node.name()}, as kubectl delete pod does; this cannot be taken back",
         f"ask SQL once a second through {through} until it is ready again",
-        f"its successor has to come with the same name, volume {facts.volume}, node id {node.id}, and no new certificate",
+        f"its successor has to have the same name, volume {facts.volume} and node id {node.id}, and no new certificate",
         "then all nodes live and all ranges replicated; no data is deleted",
     )
 

@@ -16,6 +16,11 @@ NodeState = Literal["waiting-for-init", "serving", "unreachable"]
 INIT_TARGET = 0
 
 
+def init_target(recorded: int | None) -> int:
+    """Return the ordinal that `init` goes to: the recorded one, for ever; node 0 where none was recorded yet."""
+    return INIT_TARGET if recorded is None else recorded
+
+
 class NodeAnswer(BaseModel):
     """What one node answered when it was asked for its status."""
 

@@ -37,7 +37,8 @@ class DrillRequest(ClusterRequest):
 
     drill: Annotated[Literal["kill-node"], BeforeValidator(_kind)] = Field(description="which drill: kill-node")
     node: Annotated[int, BeforeValidator(_ordinal)] = Field(
-        ge=0, description=f"whose pod is deleted: the ordinal of the pod, such as 1, or its name, such as {STATEFULSET}-1"
+        ge=0,
+        description=f"whose pod is deleted: the ordinal of the pod, such as 1, or its name, such as {STATEFULSET}-1",
     )
     plan: bool = Field(default=False, description="show what would be done and stop there")
 

@@ -8,42 +8,25 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.cluster import ClusterActivities
-    from activities.nodes import NodeActivities
     from activities.payloads import (
         ApplyRequest,
-        ClusterRequest,
         EnsureCaRequest,
-        InitRequest,
-        NodesAnswers,
         PlanDeployRequest,
         RecordCaRequest,
         SignerPreflightRequest,
         SqlAnswer,
     )
     from activities.signing import SigningActivities
-    from activities.sql import SqlActivities
-    from domain.errors import BrokenError
-    from domain.model import CLIENT_POD
-    from domain.nodes import INIT_TARGET, decide_init
     from domain.preflight import DeployPlan
     from operations.deploy import DeployResult, DeployStart
     from operations.queues import signer_queue
     from workflows.certificates import CertifiedWorkflow
-    from workflows.retries import (
-        APPLY,
-        INIT,
-        JOIN_WITHIN,
-        LOOK_AT_NODES,
-        OBSERVE,
-        READY,
-        RUNNING,
-        SIGNER,
-        SQL,
-    )
+    from workflows.initialization import InitializingWorkflow
+    from workflows.retries import APPLY, OBSERVE, SIGNER
 
 
 @workflow.defn(name="Deploy")
-class DeployWorkflow(CertifiedWorkflow[DeployResult]):
+class DeployWorkflow(CertifiedWorkflow[DeployResult], InitializingWorkflow[DeployResult]):
     """Deploy a cluster.
 
     1. Preflight: rights, server, storage, room, Pod Security, leftovers; nothing is made when it fails.
@@ -92,17 +75,17 @@ class DeployWorkflow(CertifiedWorkflow[DeployResult]):
             return DeployResult(outcome="plan", nodes=plan.spec.nodes, version=plan.spec.version, plan=plan.lines)
         if plan.mode == "nothing":
             self._skip(*(name for name, _ in self.steps[1:-1]), detail="already so")
-            answer = await self._sql(plan)
+            answer = await self._sql(plan.spec, drift=plan.drift)
             self._edit(state="nothing")
             return self._result(plan, answer, outcome="nothing-to-do")
         # Both end before the first wait; side by side they cost no extra turn of the workflow.
         await asyncio.gather(self._tell_open_certifies(), self._authority(plan))
         await self._objects(plan)
         await self._certificates(plan.spec, is_first=plan.mode == "first")
-        await self._running(plan)
-        await self._init(plan)
-        await self._ready(plan)
-        answer = await self._sql(plan)
+        await self._running(plan.spec)
+        await self._initialize(plan.spec)
+        await self._ready(plan.spec)
+        answer = await self._sql(plan.spec, drift=plan.drift)
         return self._result(plan, answer, outcome="deployed")
 
     async def _preflight(self) -> DeployPlan:
@@ -173,89 +156,6 @@ class DeployWorkflow(CertifiedWorkflow[DeployResult]):
                 **APPLY,
             )
             self._detail("objects", f"{len(applied.objects)} objects")
-
-    async def _running(self, plan: DeployPlan) -> None:
-        with self._step("running"):
-            state = await self._or_cancel(
-                workflow.start_activity_method(
-                    ClusterActivities.wait_running,
-                    ClusterRequest(ref=self._ref, spec=plan.spec),
-                    summary="wait until all pods run and volumes are bound",
-                    **RUNNING,
-                )
-            )
-            self._detail("running", f"{state.running} pods, {state.bound} volumes")
-
-    async def _init(self, plan: DeployPlan) -> None:
-        """Send `init` once, to the recorded target; the activity looks at every node before it does."""
-        with self._step("init"):
-            request = InitRequest(ref=self._ref, spec=plan.spec, target=INIT_TARGET)
-            await workflow.execute_activity_method(
-                NodeActivities.record_target, request, summary=f"record node {INIT_TARGET} as init's target", **APPLY
-            )
-            sending = workflow.start_activity_method(
-                NodeActivities.init, request, summary=f"init node {INIT_TARGET} when every node waits for it", **INIT
-            )
-            if not await self._wait(sending.done, timeout=LOOK_AT_NODES, summary="then say what init waits for"):
-                decision = decide_init((await self._ask_nodes(plan)).answers, nodes=plan.spec.nodes)
-                self._detail("init", decision.sentence)
-            outcome = await sending
-            if outcome.outcome == "already":
-                await self._until_joined(plan)
-            self._detail("init", f"{outcome.outcome} through node {INIT_TARGET}")
-
-    async def _until_joined(self, plan: DeployPlan) -> None:
-        """Some node served before `init` was sent: the others join within a minute, or a person looks."""
-        begun = workflow.now()
-        while True:
-            answers = await self._ask_nodes(plan)
-            decision = decide_init(answers.answers, nodes=plan.spec.nodes)
-            if decision.action == "done":
-                return
-            if workflow.now() - begun >= JOIN_WITHIN:
-                raise BrokenError("init.mixed", f"{decision.sentence}.", hint="Look at the waiting nodes' logs.")
-            self._detail("init", decision.sentence)
-            await self._wait(lambda: False, timeout=LOOK_AT_NODES, summary="ask the nodes again")
-
-    async def _ask_nodes(self, plan: DeployPlan) -> NodesAnswers:
-        return await workflow.execute_activity_method(
-            NodeActivities.observe,
-            ClusterRequest(ref=self._ref, spec=plan.spec),
-            summary="ask every node how it stands",
-            **OBSERVE,
-        )
-
-    async def _ready(self, plan: DeployPlan) -> None:
-        with self._step("ready"):
-            state = await self._or_cancel(
-                workflow.start_activity_method(
-                    ClusterActivities.wait_ready,
-                    ClusterRequest(ref=self._ref, spec=plan.spec),
-                    summary="wait until all nodes are ready",
-                    **READY,
-                )
-            )
-            self._detail("ready", f"{state.ready} of {plan.spec.nodes}")
-
-    async def _sql(self, plan: DeployPlan) -> SqlAnswer:
-        with self._step("sql"):
-            answer = await workflow.execute_activity_method(
-                SqlActivities.check,
-                ClusterRequest(ref=self._ref, spec=plan.spec),
-                summary="every node's cluster id and SELECT 1, through the client pod",
-                **SQL,
-            )
-            self._detail("sql", f"one cluster id, version {answer.version}, in {answer.seconds:.1f} s")
-        namespace = self._ref.namespace
-        self._edit(
-            facts=(
-                *plan.drift,
-                f"cluster id {answer.cluster_id}",
-                f"SQL: kubectl -n {namespace} exec -it {CLIENT_POD} -- /cockroach/cockroach sql "
-                f"--certs-dir=/cockroach/cockroach-certs --host=cockroachdb-public",
-            )
-        )
-        return answer
 
     def _result(self, plan: DeployPlan, answer: SqlAnswer, *, outcome: str) -> DeployResult:
         return DeployResult(

@@ -54,6 +54,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
         self._names: dict[str, str] = {}
         self._expected = self._before = 0
         self._is_first = True
+        self._is_held = False
         self._added: list[str] = []
         self._removed: set[int] = set()
 
@@ -123,7 +124,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
                     return
                 await self._do(left[0], facts)
             except RetargetedError:
-                await self._turn()
+                await self._turn(facts)
             self._is_first = False
             facts = (await self._observe()).facts.model_copy(
                 update={name: getattr(facts, name) for name in ("replication_factor", "version", "preserved")}
@@ -244,14 +245,22 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
                 )
 
     async def _resize(self, facts: ScaleFacts, *, to: int) -> ClusterSpec | None:
-        """Set replicas; None when somebody else has set others meanwhile, which the next look tells."""
+        """Set replicas; None when the world has changed meanwhile, which the next look tells."""
         resized = await workflow.execute_activity_method(
             ScalingActivities.resize,
             ResizeRequest(ref=self._ref, found=facts.replicas, to=to),
             summary=f"StatefulSet from {facts.replicas} to {to} replicas",
             **APPLY,
         )
-        if resized.outcome == "changed":
+        if resized.outcome == "held" and self._is_held:
+            raise RefusedError(
+                "scale.not-decommissioned",
+                f"Pods from {NodeRef(ordinal=to).pod} on: found {resized.sentence}, expected each decommissioned.",
+                hint="No pod was removed. The same /crdb scale plans anew from what is there.",
+            )
+        # Once it may be a node that has just joined: the next look sees it, and it leaves as the others do.
+        self._is_held = resized.outcome == "held"
+        if resized.outcome in ("changed", "held"):
             return None
         self._expected = to
         return resized.spec
@@ -286,13 +295,14 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
             fresh.append(Step(name=actual, title=title))
         self._edit(steps=(*begun, *fresh))
 
-    async def _turn(self) -> None:
+    async def _turn(self, facts: ScaleFacts) -> None:
         """Take the new number; what was under way is shown as left off."""
         for step in self._status.steps:
             if step.state == "failed":
                 self._set_step(step.name, "skipped", detail="left off: the number was changed")
         self._edit(may_ask_again=False)
         await self._take_target()
+        self._edit(plan=self._plan(facts).lines)
         self._show(is_urgent=True)
 
     async def _stop(self) -> None:

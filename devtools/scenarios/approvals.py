@@ -3,7 +3,8 @@
 1. Three nodes' requests are reviewed at once, and one of them is denied meanwhile: its reason stands in Kubernetes.
 2. Ask again: the pod asks with a new key; that request is denied by `kubectl` behind our back. Ask again.
 3. The next one is approved by `kubectl`, which counts as nobody's. The bot is killed and started; a person decides.
-4. root's card expires after a minute (a setting), Ask again brings a new one, and the old one decides nothing.
+4. root's card reminds, tells the channel, and expires within a minute (settings). A click that comes late is refused;
+   Ask again brings a new card, and the old one decides nothing.
 5. root wants two approvers (a setting); between them the bot is killed and started. The deploy ends.
 """
 
@@ -18,15 +19,16 @@ from temporalio.client import WorkflowHandle
 
 from devtools.page import Message, actions_of, text_of, until
 from devtools.scenarios.counted import check_no_message_twice
-from devtools.scenarios.driver import CSRS, Driver, history_events, seconds_of
+from devtools.scenarios.driver import CSRS, Driver, history_events, origin_of, seconds_of
 from devtools.scenarios.story import BOTH, Story
 from devtools.scenarios.told import Told
 
 _SETTINGS = """
 [approvals.client_root]
 approvals = 2
-expires_minutes = 1
-remind_minutes = []
+expires_minutes = 0.75
+remind_minutes = [0.2]
+escalate_minutes = 0.4
 """
 _REASON = "not now: the rack of this node is being moved"
 _ROOT = CSRS[-1]
@@ -39,7 +41,7 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     told.say("erin types /crdb deploy")
     run = await driver.type_change("erin", "/crdb deploy")
     cards = {csr: await driver.card(csr, action="approve") for csr in CSRS}
-    told.say("4 cards; root's expires in a minute")
+    told.say("4 cards; root's expires in 45 s")
 
     await _review(driver, told, run, cards)
     second = await _ask_again(driver, told, run)
@@ -147,6 +149,7 @@ async def _expired(driver: Driver, told: Told, old: Message) -> Message:
         told.say("root's card expired before it could be clicked too late: once more")
         old = await _new_card(driver, old)
     drawn = await driver.redrawn(old, "Expired")
+    await _reminded(driver, told, (await driver.certify(old)).approval_id)
     offered = actions_of(drawn)
     told.check("root's card expired: no Approve, Ask again", "ask_again" in offered and "approve" not in offered)
     told.check("nothing changed in Kubernetes", driver.csr_conditions()[_ROOT] == "Pending")
@@ -159,6 +162,16 @@ async def _expired(driver: Driver, told: Told, old: Message) -> Message:
     said = await driver.page.until_ephemeral("abe", after=seen, words=before)
     told.check("the old approval id decides nothing", not (await driver.certify(card)).decisions, found=text_of(said))
     return card
+
+
+async def _reminded(driver: Driver, told: Told, approval_id: str) -> None:
+    """Check that the card's thread was reminded and the channel told, each once, before it expired."""
+    posted = [m for m in await driver.page.messages("ada") if origin_of(m).get("kind") == "say"]
+    keys = [str(origin_of(m).get("key")) for m in posted]
+    wanted = [f"remind-1:{approval_id}", f"escalate:{approval_id}"]
+    told.check(
+        "people were reminded once, and the channel told once", all(keys.count(k) == 1 for k in wanted), found=keys
+    )
 
 
 async def _clicked_too_late(driver: Driver, told: Told, card: Message) -> bool:

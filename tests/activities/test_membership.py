@@ -101,6 +101,15 @@ async def test_of_a_dead_node_the_command_s_count_is_believed_and_not_what_it_la
     assert world.nodes.commands[0] == "decommission (2,) skip"
 
 
+async def test_following_asks_kubernetes_once_and_not_at_every_poll(
+    world: World, activities: MembershipActivities
+) -> None:
+    await run(activities.follow, following(world, 2, at_most=0.2))
+
+    assert [what for what, _ in world.nodes.asked].count("rows") > 3
+    assert len(world.kubernetes.calls) == 1
+
+
 async def test_live_nodes_are_drained_and_dead_ones_are_not(world: World, activities: MembershipActivities) -> None:
     world.nodes.members[3] |= {"is_live": "false"}
 

@@ -120,6 +120,41 @@ async def test_an_old_version_is_a_conflict_and_the_current_one_is_taken(port: C
     assert overtaken.value.code == "kubernetes.conflict"
 
 
+def stateful_set() -> dict[str, object]:
+    """A StatefulSet without pods."""
+    meta = services.budget(REF, operation_id="op-1")["metadata"] | {"name": "resized"}
+    template = {"metadata": {"labels": {"app": "resized"}}, "spec": pod("x")["spec"]}
+    spec = {
+        "serviceName": "resized",
+        "replicas": 0,
+        "selector": {"matchLabels": {"app": "resized"}},
+        "template": template,
+    }
+    return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": meta, "spec": spec}
+
+
+async def test_replicas_are_set_with_their_record_at_one_version_or_not_at_all(port: ClusterPort) -> None:
+    await port.apply(accounts.accounts(REF, operation_id="op-1")[0])
+    made = await port.create(stateful_set())
+    assert made is not None
+    name, namespace, version = "resized", REF.namespace, made["metadata"]["resourceVersion"]
+
+    await port.annotate("StatefulSet", name, namespace=namespace, values={"n": "1"})
+    with pytest.raises(TransientError) as overtaken:
+        await port.resize(name, namespace=namespace, replicas=1, values={"n": "2"}, version=version)
+    between = await port.get("StatefulSet", name, namespace=namespace)
+    assert between is not None
+    await port.resize(
+        name, namespace=namespace, replicas=1, values={"n": "2"}, version=between["metadata"]["resourceVersion"]
+    )
+    after = await port.get("StatefulSet", name, namespace=namespace)
+
+    assert overtaken.value.code == "kubernetes.conflict"
+    assert (between["spec"]["replicas"], between["metadata"]["annotations"]["n"]) == (0, "1")
+    assert after is not None
+    assert (after["spec"]["replicas"], after["metadata"]["annotations"]["n"]) == (1, "2")
+
+
 async def test_a_watch_sees_what_comes_after_its_list_and_a_delete_of_another_uid_does_nothing(
     port: ClusterPort,
 ) -> None:

@@ -22,6 +22,7 @@ from operations.csr import CsrRequest, CsrResult, CsrRow
 from operations.decide import ApproveRequest, CancelRequest, DenyRequest, HelpRequest
 from operations.deploy import DeployRequest, DeployResult, DeployStart
 from operations.gate import Decided, Gates, GateStatus, Question
+from operations.init import InitRequest, InitResult, InitStart
 from operations.messages import (
     AskedBy,
     CertificateChanged,
@@ -86,6 +87,7 @@ _GATE = GateStatus(
 _SCALE = ScaleRequest(ref=REF, nodes=4, plan=True, decommission_dead=True)
 _MESSAGE = MessageRef(channel="C1", ts="1764072000.000100", thread_ts="1764072000.000000")
 _DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
+_INIT = InitRequest(ref=REF, plan=True)
 
 SAMPLES: tuple[BaseModel, ...] = (
     _TOKEN,
@@ -125,6 +127,9 @@ SAMPLES: tuple[BaseModel, ...] = (
         decided_by=("U1",),
         plan=("one",),
     ),
+    _INIT,
+    InitStart(request_id="r1", token=_TOKEN, request=_INIT),
+    InitResult(outcome="initialized", nodes=3, target=0, cluster_id="c", version="25.2", plan=("one",)),
     StatusRequest(ref=REF),
     NodeRow(
         pod="cockroachdb-0",

@@ -47,6 +47,20 @@ async def deploy_cancelled(stage: Stage) -> Handle:
     return handle
 
 
+async def init_happy(stage: Stage) -> Handle:
+    stage.world.wait_for_init()
+    handle = await stage.initialize()
+    await handle.result()
+    return handle
+
+
+async def init_nothing_to_do(stage: Stage) -> Handle:
+    await init_happy(stage)
+    handle = await stage.initialize()
+    await handle.result()
+    return handle
+
+
 async def scale_up(stage: Stage) -> Handle:
     stage.world.serve(1, 2, 3)
     stage.approve_all(BOB)
@@ -101,6 +115,8 @@ STORIES: tuple[Callable[[Stage], Awaitable[Handle]], ...] = (
     deploy_happy,
     deploy_nothing_to_do,
     deploy_cancelled,
+    init_happy,
+    init_nothing_to_do,
     scale_up,
     scale_down_volume_deleted,
     scale_changed_half_way,

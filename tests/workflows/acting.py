@@ -24,6 +24,7 @@ from activities.payloads import (
     BehindRequest,
     CaCertificate,
     CertificatesProgress,
+    ClientPodRequest,
     ClusterRequest,
     CsrReading,
     CsrRequest,
@@ -31,12 +32,14 @@ from activities.payloads import (
     EnsureCaRequest,
     FailRequest,
     InitOutcome,
+    InitPlanned,
     InitRequest,
     IssuedCertificate,
     Judgement,
     NodesAnswers,
     OpenCertifies,
     PlanDeployRequest,
+    PlanInitRequest,
     PodCertificate,
     PodsState,
     RecordCaRequest,
@@ -50,7 +53,8 @@ from activities.payloads import (
 )
 from domain.configuration import ApprovalRule
 from domain.errors import NotReadyError, RefusedError
-from domain.model import CLIENT_POD, NodeRef, Person
+from domain.initialization import plan_init
+from domain.model import CLIENT_POD, ClusterSpec, NodeRef, Person
 from domain.nodes import NodeAnswer
 from domain.preflight import SignerFacts, plan_deploy
 from domain.roles import PolicySnapshot, may_decide
@@ -102,6 +106,23 @@ class Ops:
 
         return await self.world.act("cluster.plan", effect)
 
+    @activity.defn(name="cluster.plan_init")
+    async def plan_init(self, request: PlanInitRequest) -> InitPlanned:
+        def effect() -> InitPlanned:
+            facts = self.world.init_facts()
+            return InitPlanned(plan=plan_init(request.ref, facts), facts=facts)
+
+        return await self.world.act("cluster.plan_init", effect)
+
+    @activity.defn(name="cluster.client_pod")
+    async def client_pod(self, request: ClientPodRequest) -> None:
+        def effect() -> None:
+            if CLIENT_POD not in self.world.state.pods:
+                self.world.make_pods(request.spec)
+                self.world.did("made client pod")
+
+        await self.world.act("cluster.client_pod", effect)
+
     @activity.defn(name="cluster.record_ca")
     async def record_ca(self, request: RecordCaRequest) -> None:
         def effect() -> None:
@@ -124,7 +145,7 @@ class Ops:
                 self.world.did("applied objects")
             if state.spec is None:
                 state.spec = request.spec
-            elif state.spec.model_copy(update={"init_target": None}) != request.spec:
+            elif _without_target(state.spec) != _without_target(request.spec):
                 raise self.world.refuse("the recorded spec is overwritten")
             self.world.make_pods(state.spec)
             return Applied(objects=("Service/cockroachdb", "StatefulSet/cockroachdb", f"Pod/{CLIENT_POD}"))
@@ -421,6 +442,10 @@ def activity_names(methods: Sequence[Callable[..., Any]]) -> list[str]:
 def _methods(served: object) -> list[Callable[..., Any]]:
     found = [getattr(served, name) for name in dir(served)]
     return [method for method in found if hasattr(method, "__temporal_activity_definition")]
+
+
+def _without_target(spec: ClusterSpec) -> ClusterSpec:
+    return spec.model_copy(update={"init_target": None})
 
 
 def _rule(world: World, request: Request) -> ApprovalRule:

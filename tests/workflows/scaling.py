@@ -85,21 +85,19 @@ class Scaling:
                 return Resized(outcome="already", replicas=replicas, spec=wanted)
             if replicas not in (request.found, request.to):
                 return Resized(outcome="changed", replicas=replicas, spec=spec)
+            if request.to < replicas and may_shrink(self._facts().nodes, to=request.to, replicas=replicas):
+                return Resized(outcome="held", replicas=replicas, spec=spec, sentence="a node is a member")
             self.world.state.spec = wanted
             self.world.did(f"resized {replicas} to {request.to}")
             if request.to < replicas:
-                self._check_shrink(request.to, replicas)
+                if request.to < 3:
+                    raise self.world.refuse(f"{request.to} nodes")
                 self.remove_pods(request.to)
             else:
                 self.world.make_pods(wanted)
             return Resized(outcome="done", replicas=request.to, spec=wanted)
 
         return await self.world.act("scaling.resize", effect)
-
-    def _check_shrink(self, to: int, replicas: int) -> None:
-        against = may_shrink(self._facts().nodes, to=to, replicas=replicas)
-        if against or to < 3:
-            raise self.world.refuse(f"pods from {to} on are removed: {against}")
 
     def remove_pods(self, to: int) -> None:
         """The pods from an ordinal on go, with whatever is on them; their volumes stay."""

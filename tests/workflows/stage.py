@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from temporalio.api.history.v1 import HistoryEvent
@@ -28,7 +28,9 @@ from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 from temporalio.worker import Worker
 
+import operations.base
 import operations.deploy
+import operations.init
 import operations.scale
 from domain.configuration import Configuration
 from domain.errors import RefusedError
@@ -37,10 +39,12 @@ from events.csr import CsrEvents
 from gateway.client import OperationsClient
 from gateway.connect import connect
 from gateway.settings import TemporalSettings
+from operations.base import Operation, Start
 from operations.certify import CertifyResult, CertifyStart, CertifyStatus
 from operations.deploy import DeployRequest, DeployResult, DeployStart
 from operations.gate import GateStatus
-from operations.messages import DecisionReceipt, OperationStatus, StepState, Verb
+from operations.init import InitRequest, InitResult, InitStart
+from operations.messages import DecisionReceipt, OperationStatus, StepState, Token, Verb
 from operations.queues import CHAT_QUEUE, CLUSTER, OPERATION, certify_id, change_id, ops_queue, signer_queue
 from operations.scale import ScaleRequest, ScaleResult, ScaleStart
 from tests.workflows.acting import ops_activities, signer_activities
@@ -49,6 +53,8 @@ from tests.workflows.talking import Bot, Chat
 from tests.workflows.waiting import until_asked
 from tests.workflows.world import Request, World, configuration
 from worker import build_worker, workflow_classes
+
+Result = TypeVar("Result")
 
 _SITES = itertools.count(1)
 
@@ -72,21 +78,34 @@ class Stage:
         self.skipper = TimeSkipper(client)
         self.tasks: list[asyncio.Task[None]] = []
 
-    # --- deploys ---
+    # --- changes ---
 
     async def deploy(self, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, DeployResult]:
         """Ask for a deploy the way the bot does."""
+        request, request_id = DeployRequest(ref=self.world.ref, **wishes), uuid.uuid4().hex
+        token = self._signed(person, "deploy", request, request_id)
+        start = DeployStart(request=request, request_id=request_id, token=token)
+        return await self._start(operations.deploy.OPERATION, start, person, result_type=DeployResult)
+
+    async def initialize(self, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, InitResult]:
+        """Ask for an init the way the bot does."""
+        request, request_id = InitRequest(ref=self.world.ref, **wishes), uuid.uuid4().hex
+        token = self._signed(person, "init", request, request_id)
+        start = InitStart(request=request, request_id=request_id, token=token)
+        return await self._start(operations.init.OPERATION, start, person, result_type=InitResult)
+
+    def _signed(self, person: Person, operation: str, request: operations.base.Request, request_id: str) -> Token:
+        workflow_id = change_id(self.world.ref)
+        return self.pen.start(person, operation, request, workflow_id=workflow_id, request_id=request_id)
+
+    async def _start(
+        self, operation: Operation, start: Start, person: Person, *, result_type: type[Result]
+    ) -> WorkflowHandle[Any, Result]:
         ref = self.world.ref
-        request, request_id = DeployRequest(ref=ref, **wishes), uuid.uuid4().hex
-        token = self.pen.start(person, "deploy", request, workflow_id=change_id(ref), request_id=request_id)
         started = await self.gateway.start(
-            operations.deploy.OPERATION,
-            DeployStart(request=request, request_id=request_id, token=token),
-            ref=ref,
-            requester=person,
-            summary="deploy shop",
+            operation, start, ref=ref, requester=person, summary=f"{operation.name} {ref.cluster}"
         )
-        return self.client.get_workflow_handle(started.workflow_id, run_id=started.run_id, result_type=DeployResult)
+        return self.client.get_workflow_handle(started.workflow_id, run_id=started.run_id, result_type=result_type)
 
     async def scale(self, nodes: int, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, ScaleResult]:
         """Ask for a scale the way the bot does."""

@@ -6,7 +6,7 @@ dropped. It can be down, fail some calls, or lose its answer before or after the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -62,6 +62,8 @@ class Chat:
         self.refuses: set[str] = set()
         self.loses: tuple[str, ...] = ()
         self.lost: list[str] = []
+        #: Called around every effect with the activity's name and "before" or "after"; may raise.
+        self.trouble: Callable[[str, str], Awaitable[None]] | None = None
 
     # --- what a test asks ---
 
@@ -141,18 +143,18 @@ class Bot:
 
     @activity.defn(name=SHOW_OPERATION)
     async def show_operation(self, payload: ShowOperation) -> MessageRef:
-        return self._answer(
+        return await self._answer(
             SHOW_OPERATION, payload.channel, lambda c, again: c.show("operation", payload, is_repeat=again)
         )
 
     @activity.defn(name=SHOW_CARD)
     async def show_card(self, payload: ShowCard) -> MessageRef:
-        return self._answer(SHOW_CARD, payload.channel, lambda c, again: c.show("card", payload, is_repeat=again))
+        return await self._answer(SHOW_CARD, payload.channel, lambda c, again: c.show("card", payload, is_repeat=again))
 
     @activity.defn(name=SHOW_GATE)
     async def show_gate(self, payload: ShowGate) -> MessageRef:
         kind = f"gate {payload.status.approval_id}"
-        return self._answer(SHOW_GATE, payload.channel, lambda c, again: c.show(kind, payload, is_repeat=again))
+        return await self._answer(SHOW_GATE, payload.channel, lambda c, again: c.show(kind, payload, is_repeat=again))
 
     @activity.defn(name=SAY)
     async def say(self, payload: Say) -> MessageRef:
@@ -162,9 +164,9 @@ class Bot:
             chat.said.setdefault(payload.key, payload)
             return MessageRef(channel=payload.channel, ts="9.000")
 
-        return self._answer(SAY, payload.channel, effect)
+        return await self._answer(SAY, payload.channel, effect)
 
-    def _answer(self, name: str, channel: str, effect: Callable[[Chat, bool], MessageRef]) -> MessageRef:
+    async def _answer(self, name: str, channel: str, effect: Callable[[Chat, bool], MessageRef]) -> MessageRef:
         chat = self.chat(channel)
         chat.calls.append(name)
         if chat.is_down or chat.fails.get(name, 0) > 0:
@@ -172,9 +174,13 @@ class Bot:
             raise ApplicationError("chat does not answer", next_retry_delay=chat.retry_after)
         if name in chat.refuses:
             raise ApplicationError("Slack knows no such channel.", non_retryable=True)
+        if chat.trouble is not None:
+            await chat.trouble(name, "before")
         self._lose(chat, name, "before")
         answer = effect(chat, activity.info().attempt > 1)
         self._lose(chat, name, "after")
+        if chat.trouble is not None:
+            await chat.trouble(name, "after")
         return answer
 
     def _lose(self, chat: Chat, name: str, moment: str) -> None:

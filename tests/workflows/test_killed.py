@@ -23,17 +23,19 @@ from temporalio.worker import Worker
 from domain.model import CLIENT_POD
 from gateway.connect import connect
 from gateway.settings import TemporalSettings
-from operations.chat import SAY, SHOW_CARD, SHOW_OPERATION
+from operations.chat import SAY, SHOW_CARD, SHOW_GATE, SHOW_OPERATION
 from operations.queues import CHAT_QUEUE, certify_id
 from tests.forks import FORKS
 from tests.workflows.acting import activity_names, ops_activities, signer_activities
 from tests.workflows.killed_worker import serve
-from tests.workflows.people import BOB
+from tests.workflows.people import BOB, CAROL
 from tests.workflows.stage import Grounds, Stage
 from tests.workflows.waiting import until
 from tests.workflows.world import State, World, configuration
 
-Story = Literal["first", "kept", "joined", "again", "up", "down", "back", "certify", "deny", "deny-outside"]
+Story = Literal[
+    "first", "kept", "joined", "again", "init", "up", "down", "emptied", "back", "certify", "deny", "deny-outside"
+]
 
 NODES = ("cockroachdb-0", "cockroachdb-1", "cockroachdb-2")
 NODE_CSR, ROOT_CSR = "crdb.node.cockroachdb-0", "crdb.client.root"
@@ -47,9 +49,12 @@ GROUPS: list[tuple[Story, tuple[str, ...]]] = [
     ("kept", (SHOW_OPERATION, SAY)),
     ("joined", ("nodes.observe",)),
     ("again", ("cluster.ask_again",)),
+    ("init", ("cluster.plan_init", "cluster.client_pod", "nodes.init")),
     ("up", ("scaling.observe", "scaling.resize")),
     ("down", ("nodes.try_decommission", "nodes.decommission", "nodes.follow")),
     ("down", ("nodes.drain", "nodes.finish", "scaling.wait_gone")),
+    ("emptied", ("scaling.delete_volume",)),
+    ("down", (SHOW_GATE,)),
     ("back", ("nodes.recommission",)),
     ("certify", ("certificates.read", "running.behind", "signing.judge")),
     ("certify", ("certificates.approve", "signing.sign", "certificates.verify")),
@@ -58,7 +63,7 @@ GROUPS: list[tuple[Story, tuple[str, ...]]] = [
     ("deny-outside", ("signing.fail",)),
 ]
 #: Nodes before and after.
-SCALES: dict[Story, tuple[int, int]] = {"up": (3, 4), "down": (4, 3), "back": (4, 4)}
+SCALES: dict[Story, tuple[int, int]] = {"up": (3, 4), "down": (4, 3), "emptied": (4, 3), "back": (4, 4)}
 CASES = [(story, name, group) for group, (story, names) in enumerate(GROUPS) for name in names]
 #: Seconds for one group, on a machine that has much else to do.
 DEADLINE = 150
@@ -109,6 +114,9 @@ class Case:
     def _set_scene(self, world: World) -> None:
         if self.story in ("kept", "joined"):
             world.keep_certificates(*NODES, CLIENT_POD)
+        if self.story == "init":
+            world.wait_for_init()
+            del world.state.pods[CLIENT_POD]
         if self.story == "again":
             world.keep_certificates(*NODES)
         if self.story == "joined":
@@ -150,11 +158,21 @@ class Case:
                     await self.stage.click(verb, card, BOB, reason="wrong pod" if is_denied else "")
                     clicked.add(card.approval_id)
                     is_denied = is_denied and self.story != "again"
+            await self._answer(clicked)
             shown = self.stage.chat.shown_operation()
             if shown is not None and shown.may_ask_again and "asked" not in clicked:
                 clicked.add("asked")
                 await self.stage.click_operation("ask_again", self.stage.handle(shown.workflow_id, shown.run_id))
             await asyncio.sleep(0.05)
+
+    async def _answer(self, answered: set[str]) -> None:
+        """Decide on volumes: both have to say yes where the story deletes them, and one no keeps them."""
+        for card in self.stage.chat.gates("pending"):
+            if card.approval_id not in answered:
+                answered.add(card.approval_id)
+                is_yes = self.story == "emptied"
+                for person in (BOB, CAROL) if is_yes else (BOB,):
+                    await self.stage.answer("approve" if is_yes else "deny", card, person)
 
     async def _ending(self) -> str:
         if self.story in ("certify", "deny", "deny-outside"):
@@ -166,6 +184,8 @@ class Case:
         try:
             if self.story in SCALES:
                 return (await (await self.stage.scale(SCALES[self.story][1])).result()).outcome
+            if self.story == "init":
+                return (await (await self.stage.initialize()).result()).outcome
             return (await (await self.stage.deploy()).result()).outcome
         except WorkflowFailureError as error:
             return repr(error.cause)
@@ -234,8 +254,15 @@ def effects_of(story: Story) -> list[str]:
             "recorded target 0",
             "init 0",
         ],
+        "init": ["made client pod", "recorded target 0", "init 0"],
         "up": ["resized 3 to 4", *(f"{what} crdb.node.cockroachdb-3" for what in ("approved", "issued"))],
         "down": ["decommissioning n4", "decommissioned n4", "resized 4 to 3"],
+        "emptied": [
+            "decommissioning n4",
+            "decommissioned n4",
+            "resized 4 to 3",
+            "deleted datadir-cockroachdb-3",
+        ],
         "back": ["took back n4"],
         "certify": [f"approved {NODE_CSR}", f"issued {NODE_CSR}"],
         "deny": [f"denied {NODE_CSR}"],
@@ -244,7 +271,9 @@ def effects_of(story: Story) -> list[str]:
     return sorted(wanted[story])
 
 
-ENDINGS = dict.fromkeys(SCALES, "scaled") | {"certify": "issued", "deny": "denied", "deny-outside": "denied"}
+ENDINGS = dict.fromkeys(SCALES, "scaled") | {
+    "init": "initialized", "certify": "issued", "deny": "denied", "deny-outside": "denied",
+}  # fmt: skip
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -267,7 +296,7 @@ def test_the_matrix_holds_every_activity() -> None:
     served = {*activity_names(ops_activities(world, ring)), *activity_names(signer_activities(world, ring))}
     looks = {name for name in served if name.startswith("look.")}
 
-    assert {name for _, name, _ in CASES} == (served - looks) | {SHOW_OPERATION, SHOW_CARD, SAY}
+    assert {name for _, name, _ in CASES} == (served - looks) | {SHOW_OPERATION, SHOW_CARD, SHOW_GATE, SAY}
 
 
 def _without_hash(effect: str) -> str:

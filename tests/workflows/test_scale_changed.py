@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import CancelledError
 
 from domain.errors import RefusedError
+from operations.scale import ScaleResult
 from tests.workflows.people import ALICE, BOB, CAROL, DAVE, VIEWER
 from tests.workflows.scaling import Scaling
 from tests.workflows.stage import Stage, code_of, ending_of, failure_of
 from tests.workflows.waiting import until, until_asked
 
-Handle = WorkflowHandle[object, object]
+Handle = WorkflowHandle[Any, ScaleResult]
 
 
 def held(stage: Stage, *names: str) -> Callable[[], None]:
@@ -183,6 +185,24 @@ async def test_down_while_a_new_pod_waits_for_its_certificate_removes_the_pod_th
     assert (result.nodes, result.decommissioned) == (3, ())
     assert stage.world.state.effects == ["resized 3 to 4", "resized 4 to 3"]
     assert any(step.detail == "left off: the number was changed" for step in (await stage.status(handle)).steps)
+
+
+async def test_a_node_that_joins_at_the_last_moment_leaves_as_the_others_do(stage: Stage) -> None:
+    stage.world.serve(1, 2, 3)
+    stage.answer_all("deny", BOB)
+    handle = await stage.scale(4)
+    await stage.chat.card("pending", csr="crdb.node.cockroachdb-3")
+    gate = stage.world.gates["scaling.resize"] = asyncio.Event()
+
+    await stage.retarget(handle, 3)
+    await until(lambda: stage.world.state.calls.count("scaling.resize") == 2)
+    stage.world.state.pods["cockroachdb-3"].has_certificate = True
+    stage.world.join()
+    gate.set()
+    result = await handle.result()
+
+    assert (result.nodes, result.decommissioned) == (3, (4,))
+    assert stage.world.state.effects[-1] == "resized 4 to 3"
 
 
 async def test_whoever_changes_the_number_may_not_approve_the_certificates_it_needs(stage: Stage) -> None:

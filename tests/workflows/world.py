@@ -24,6 +24,7 @@ from domain.certificate import LOOPBACK, USAGES, Kind, SigningPolicy, node_names
 from domain.configuration import Configuration
 from domain.csr import CsrFacts, CsrState, CsrVerdict, PodFacts, RequestFacts, judge
 from domain.errors import BrokenError
+from domain.initialization import InitFacts
 from domain.model import CLIENT_ACCOUNT, CLIENT_POD, NODE_ACCOUNT, ClusterRef, ClusterSpec, NodeRef
 from domain.preflight import DeployFacts, LiveSet, SignerFacts
 from tests.workflows.database import Claim, Member
@@ -142,6 +143,8 @@ class World:
         self.signer_facts: dict[str, object] = {}
         self.silent_pods: set[str] = set()
         self.errors: dict[str, list[Exception]] = {}
+        #: Raised after the effect: the answer is lost, and the next attempt finds what this one did.
+        self.lost: dict[str, list[Exception]] = {}
         self.gates: dict[str, asyncio.Event] = {}
         #: Waits that do not see what they wait for.
         self.held: set[str] = set()
@@ -167,6 +170,9 @@ class World:
         result = effect()
         self.save()
         self._die(name, "after")
+        lost = self.lost.get(name)
+        if lost:
+            raise lost.pop(0)
         return result
 
     def did(self, effect: str) -> None:
@@ -195,25 +201,41 @@ class World:
 
     def deploy_facts(self) -> DeployFacts:
         """What ops sees before a deploy."""
+        facts = DeployFacts(
+            server_version="v1.35.4",
+            pod_security="restricted",
+            room=9,
+            recorded=self.state.spec,
+            live=self._live(),
+            has_client_pod=CLIENT_POD in self.state.pods,
+            ca_fingerprint=self.state.published,
+            policy_hash=self.policy.fingerprint(),
+        )
+        return facts.model_copy(update=self.facts)
+
+    def init_facts(self) -> InitFacts:
+        """What ops sees before an init."""
+        pods, spec = self.state.pods, self.state.spec
+        client = pods.get(CLIENT_POD)
+        names = [NodeRef(ordinal=o).pod for o in range(spec.nodes if spec else 0)]
+        facts = InitFacts(
+            recorded=spec,
+            live=self._live(),
+            without_certificate=tuple(n for n in names if n not in pods or not pods[n].has_certificate),
+            has_client_pod=client is not None,
+            is_client_ready=client is not None and client.has_certificate,
+        )
+        return facts.model_copy(update=self.facts)
+
+    def _live(self) -> LiveSet | None:
         spec = self.state.spec
-        live = spec and LiveSet(
+        return spec and LiveSet(
             replicas=spec.nodes,
             ready=len(self.state.cluster_ids),
             database_image=spec.database_image,
             agent_image=spec.agent_image,
             storage=spec.storage,
         )
-        facts = DeployFacts(
-            server_version="v1.35.4",
-            pod_security="restricted",
-            room=9,
-            recorded=spec,
-            live=live,
-            has_client_pod=CLIENT_POD in self.state.pods,
-            ca_fingerprint=self.state.published,
-            policy_hash=self.policy.fingerprint(),
-        )
-        return facts.model_copy(update=self.facts)
 
     def seen_by_signer(self) -> SignerFacts:
         """What the signer sees before a deploy."""
@@ -234,6 +256,20 @@ class World:
         """A cluster that was deployed in part: these pods' volumes hold their certificates already."""
         self.stand()
         self.state.certified = set(pods)
+
+    def wait_for_init(self) -> None:
+        """A cluster that was deployed until all its nodes run and wait for `init`."""
+        self.stand()
+        assert self.state.spec is not None
+        self.state.certified = {*(NodeRef(ordinal=o).pod for o in range(self.state.spec.nodes)), CLIENT_POD}
+        self.make_pods(self.state.spec)
+
+    def record_target(self, ordinal: int) -> None:
+        """An earlier run recorded where `init` goes."""
+        self.stand()
+        assert self.state.spec is not None
+        self.state.spec = self.state.spec.model_copy(update={"init_target": ordinal})
+        self.state.init_target = ordinal
 
     def serve(self, *ids: int) -> None:
         """A cluster that was deployed and serves, with these node ids in the order of ordinals."""
