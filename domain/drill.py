@@ -188,8 +188,9 @@ def _nodes(facts: DrillFacts) -> list[Reason]:
         pod, node = NodeRef(ordinal=ordinal).pod, where.get(ordinal)
         if ordinal not in facts.ready:
             reasons.append(_reason("drill.not-ready", pod, "not ready", "ready"))
-        if node is None:
-            reasons.append(_reason("drill.not-joined", pod, "no node of the database", "one that is live"))
+        if node is None or not node.is_member:
+            found = "no node of the database" if node is None else f"{node.name()} is decommissioned"
+            reasons.append(_reason("drill.not-joined", pod, found, "a member that is live"))
     for node in facts.nodes:
         if node.is_dead:
             reasons.append(_reason("drill.dead-node", "nodes", f"{node.name()} is not live", "all live"))

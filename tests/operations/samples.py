@@ -21,6 +21,7 @@ from operations.chat import MessageRef, Say, ShowCard, ShowGate, ShowOperation
 from operations.csr import CsrRequest, CsrResult, CsrRow
 from operations.decide import ApproveRequest, CancelRequest, DenyRequest, HelpRequest
 from operations.deploy import DeployRequest, DeployResult, DeployStart
+from operations.drill import DrillRequest, DrillResult, DrillStart
 from operations.gate import Decided, Gates, GateStatus, Question
 from operations.init import InitRequest, InitResult, InitStart
 from operations.messages import (
@@ -57,6 +58,7 @@ _PROBLEM = Problem(code="init.mixed", message="Nodes differ.", hint="Look at the
 _OPERATION = OperationStatus(
     operation="deploy", ref=REF, headline="deploy shop", state="failed", requester=ALICE, workflow_id=CHANGE,
     run_id=RUN, sequence=7, steps=(_STEP,), plan=("one",), facts=("two",), problem=_PROBLEM, may_ask_again=True,
+    may_cancel=False,
     started_at=AT, ended_at=AT,
 )  # fmt: skip
 _EVIDENCE = Evidence(
@@ -85,6 +87,7 @@ _GATE = GateStatus(
     asked_at=AT, shown_at=AT, expires_at=AT, sentence="Approved by Alice.",
 )  # fmt: skip
 _SCALE = ScaleRequest(ref=REF, nodes=4, plan=True, decommission_dead=True)
+_DRILL = DrillRequest(ref=REF, drill="kill-node", node=1, plan=True)
 _MESSAGE = MessageRef(channel="C1", ts="1764072000.000100", thread_ts="1764072000.000000")
 _DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
 _INIT = InitRequest(ref=REF, plan=True)
@@ -116,6 +119,21 @@ SAMPLES: tuple[BaseModel, ...] = (
         volumes_deleted=("datadir-cockroachdb-4",),
         certificates=("crdb.node.cockroachdb-3",),
         decided_by=("Bob",),
+        plan=("one",),
+    ),
+    _DRILL,
+    DrillStart(request_id="r1", token=_TOKEN, request=_DRILL),
+    DrillResult(
+        outcome="survived",
+        pod="cockroachdb-1",
+        node_id=3,
+        volume="datadir-cockroachdb-1 (pvc-1)",
+        gone_seconds=2.1,
+        ready_seconds=8.4,
+        healthy_seconds=12.0,
+        sql_asked=8,
+        sql_answered=8,
+        longest_gap_seconds=1.1,
         plan=("one",),
     ),
     DeployResult(
