@@ -160,10 +160,16 @@ class DrillingActivities:
             return DrillFacts(target=target)
         check_ours(ref, "StatefulSet", found)
         spec = preflight.recorded_spec(found)
+        is_there = pod is not None and not pods.is_leaving(pod)
         facts = DrillFacts(
-            target=target, recorded=spec, live=preflight.live_set(found), ready=ready, volume=volume,
-            pod_uid=pod["metadata"]["uid"] if pod and not pods.is_leaving(pod) else "", pod_image=_image(pod),
-        )  # fmt: skip
+            target=target,
+            recorded=spec,
+            live=preflight.live_set(found),
+            ready=ready,
+            pod_uid=pod["metadata"]["uid"] if pod and is_there else "",
+            pod_image=pods.image(pod, DATABASE_CONTAINER) if pod else "",
+            volume=volume,
+        )
         if spec is None:
             return facts
         try:
@@ -219,11 +225,6 @@ class DrillingActivities:
     async def _query(self, ref: ClusterRef, spec: ClusterSpec, ordinal: int, statement: str) -> Rows:
         node = NodeRef(ordinal=ordinal)
         return await self._nodes.query(ref, node, domain=spec.cluster_domain, statement=statement)
-
-
-def _image(pod: Object | None) -> str:
-    containers = (pod or {}).get("spec", {}).get("containers") or ()
-    return next((str(c.get("image", "")) for c in containers if c.get("name") == DATABASE_CONTAINER), "")
 
 
 def _missing(request: BackRequest, pod: Object | None, asked: tuple[str, ...]) -> str:
