@@ -11,8 +11,10 @@ from bot.cards import blocks as b
 from bot.cards.blocks import Json, Message
 from operations.status import NodeRow, Part, StatusResult
 
-#: So many nodes are listed; the rest are counted. Two lines of this many characters each, so that Slack takes them all.
-_NODES, _LINE = 20, 170
+#: Nodes are listed up to this many characters, far below what Slack takes of a message; the rest are counted.
+_NODES = 7500
+#: One line of a node.
+_LINE = 170
 #: Members without a pod, and lines of drift or volumes, that are listed.
 _FEW = 5
 #: A certificate that ends within this many days is marked: time for a rotation that people plan.
@@ -82,10 +84,14 @@ def _age(part: Part) -> str:
 
 
 def _nodes(rows: list[NodeRow], result: StatusResult) -> list[list[Json]]:
-    shared = _shared(rows)
-    drawn = [line for node in rows[:_NODES] for line in _node(node, result, shared=shared)]
-    if len(rows) > _NODES:
-        drawn.append([b.text(f"… {len(rows) - _NODES} more", "italic")])
+    shared, drawn, length = _shared(rows), list[list[Json]](), 0
+    for number, node in enumerate(rows):
+        lines = _node(node, result, shared=shared)
+        length += sum(len(element["text"]) for line in lines for element in line)
+        if length > _NODES:
+            drawn.append([b.text(f"… {len(rows) - number} more", "italic")])
+            break
+        drawn += lines
     if "image" in shared:
         drawn.append([b.text(b.cut(f"all run image {b.one_line(rows[0].image)}", _LINE), "italic")])
     if "address" in shared:

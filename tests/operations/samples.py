@@ -37,7 +37,7 @@ from operations.messages import (
     Token,
 )
 from operations.scale import ScaleRequest, ScaleResult, ScaleStart
-from operations.status import NodeRow, StatusRequest, StatusResult
+from operations.status import NodeRow, Part, Ranges, StatusRequest, StatusResult
 from operations.strangers import StrangersResult, StrangersSeen, StrangersStart
 from operations.whoami import WhoamiRequest
 from tests.domain.given import NODE, POLICY
@@ -88,6 +88,12 @@ _GATE = GateStatus(
 )  # fmt: skip
 _SCALE = ScaleRequest(ref=REF, nodes=4, plan=True, decommission_dead=True)
 _DRILL = DrillRequest(ref=REF, drill="kill-node", node=1, plan=True)
+_PART = Part(name="database", at=AT, oldest=AT, reason="slow")
+_NODE_ROW = NodeRow(
+    pod="cockroachdb-0", phase="Running", is_ready=True, restarts=1, volume="Bound", certificate="present", node_id="1",
+    is_live=True, build="v25.2.3", address="cockroachdb-0.cockroachdb:26257", image="cockroach:v25.2.3",
+    is_draining=False, membership="active", replicas=42, certificate_until=AT, certificate_by="node", trouble="none",
+)  # fmt: skip
 _MESSAGE = MessageRef(channel="C1", ts="1764072000.000100", thread_ts="1764072000.000000")
 _DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
 _INIT = InitRequest(ref=REF, plan=True)
@@ -149,17 +155,9 @@ SAMPLES: tuple[BaseModel, ...] = (
     InitStart(request_id="r1", token=_TOKEN, request=_INIT),
     InitResult(outcome="initialized", nodes=3, target=0, cluster_id="c", version="25.2", plan=("one",)),
     StatusRequest(ref=REF),
-    NodeRow(
-        pod="cockroachdb-0",
-        phase="Running",
-        is_ready=True,
-        restarts=1,
-        volume="Bound",
-        certificate="until",
-        node_id="1",
-        is_live=True,
-        build="v25.2.3",
-    ),
+    _NODE_ROW,
+    _PART,
+    Ranges(under_replicated=1, unavailable=0),
     StatusResult(
         ref=REF,
         taken_at=AT,
@@ -168,9 +166,15 @@ SAMPLES: tuple[BaseModel, ...] = (
         ready=3,
         version="v25.2.3",
         database="not asked",
-        nodes=(NodeRow(pod="cockroachdb-0", phase="Running", is_ready=True),),
+        nodes=(_NODE_ROW,),
         pending_csrs=1,
         drift=("nodes",),
+        parts=(_PART,),
+        ranges=Ranges(under_replicated=1, unavailable=0),
+        leftover_volumes=("datadir-cockroachdb-4",),
+        client="ready",
+        client_until=AT,
+        authority_until=AT,
     ),
     CsrRequest(ref=REF),
     CsrRow(name="x", uid="u", pod="cockroachdb-0", state="pending", summary="17 of 17", created_at=AT),
