@@ -19,6 +19,7 @@ _LINE = 170
 _FEW = 5
 #: A certificate that ends within this many days is marked: time for a rotation that people plan.
 _SOON_DAYS = 30
+_SHARED = {"image": "all run image ", "address": "each at POD"}
 
 
 def status_message(result: StatusResult, *, running: str = "", url: str = "") -> Message:
@@ -92,28 +93,23 @@ def _nodes(rows: list[NodeRow], result: StatusResult) -> list[list[Json]]:
             drawn.append([b.text(f"… {len(rows) - number} more", "italic")])
             break
         drawn += lines
-    if "image" in shared:
-        drawn.append([b.text(b.cut(f"all run image {b.one_line(rows[0].image)}", _LINE), "italic")])
-    if "address" in shared:
-        drawn.append([b.text(b.cut(f"each at POD{b.one_line(_suffix(rows[0]))}", _LINE), "italic")])
+    for name, said in shared.items():
+        drawn.append([b.text(b.cut(f"{_SHARED[name]}{b.one_line(said)}", _LINE), "italic")])
     return drawn
 
 
 def _suffix(node: NodeRow) -> str:
-    return node.address.removeprefix(node.pod) if node.address.startswith(node.pod) else ""
+    return node.address.removeprefix(node.pod) if node.address.startswith(node.pod) else node.address
 
 
-def _shared(rows: list[NodeRow]) -> set[str]:
-    """Return what all nodes have in common, which is said once below them."""
-    shared = set()
-    if rows[0].image and len({node.image for node in rows}) == 1:
-        shared.add("image")
-    if _suffix(rows[0]) and len({_suffix(node) for node in rows}) == 1:
-        shared.add("address")
-    return shared
+def _shared(rows: list[NodeRow]) -> dict[str, str]:
+    """Return what all nodes have in common of which it is known; it is said once below them."""
+    images, suffixes = {node.image for node in rows if node.image}, {_suffix(node) for node in rows if node.address}
+    found = {"image": images, "address": suffixes}
+    return {name: next(iter(values)) for name, values in found.items() if len(values) == 1}
 
 
-def _node(node: NodeRow, result: StatusResult, *, shared: set[str]) -> list[list[Json]]:
+def _node(node: NodeRow, result: StatusResult, *, shared: dict[str, str]) -> list[list[Json]]:
     is_good = node.is_ready and node.is_live is not False
     first = [f"n{node.node_id}" if node.node_id else "", "ready" if node.is_ready else node.phase]
     if node.is_live is not None:
@@ -138,7 +134,7 @@ def _joined(facts: list[str]) -> str:
     return f"   {b.cut(said, _LINE)}" if said else " "
 
 
-def _unlike(node: NodeRow, shared: set[str]) -> str:
+def _unlike(node: NodeRow, shared: dict[str, str]) -> str:
     """Say what this node does not share with the others."""
     image = f"image {node.image}" if node.image and "image" not in shared else ""
     address = f"at {node.address}" if node.address and "address" not in shared else ""

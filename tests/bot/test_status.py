@@ -44,6 +44,14 @@ def test_what_all_nodes_share_is_said_once() -> None:
     assert "each at POD.cockroachdb.crdb.svc.cluster.local:26257" in said
 
 
+def test_a_node_of_which_less_is_known_does_not_make_the_others_longer() -> None:
+    less = given.node_row(2, address="", image="", is_ready=False, phase="missing")
+    said = words(given.status(nodes=(given.node_row(0), given.node_row(1), less)))
+
+    assert said.count("svc.cluster.local") == 1
+    assert said.count("local.invalid") == 1
+
+
 def test_a_node_that_differs_says_so_itself() -> None:
     odd = given.node_row(
         2, image="local.invalid/cockroach:v25.3.0", build="v25.3.0", membership="decommissioning", is_draining=True
