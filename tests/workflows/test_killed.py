@@ -55,6 +55,7 @@ GROUPS: list[tuple[Story, tuple[str, ...]]] = [
     ("emptied", ("scaling.delete_volume",)),
     ("down", (SHOW_GATE,)),
     ("back", ("nodes.recommission",)),
+    ("drill", ("drilling.observe", "drilling.kill", "drilling.wait_back")),
     ("certify", ("certificates.read", "running.behind", "signing.judge")),
     ("certify", ("certificates.approve", "signing.sign", "certificates.verify")),
     ("certify", (SHOW_CARD,)),
@@ -123,6 +124,8 @@ class Case:
         if self.story == "joined":
             world.state.init_target = 0
             world.state.cluster_ids = dict.fromkeys(range(3), "0b7e-one-cluster")
+        if self.story == "drill":
+            world.serve(1, 3, 2)
         if self.story in SCALES:
             world.serve(*range(1, SCALES[self.story][0] + 1))
         if self.story == "back":
@@ -183,6 +186,8 @@ class Case:
             result = await self.stage.client.get_workflow_handle(workflow_id).result()
             return str(result["state"])
         try:
+            if self.story == "drill":
+                return (await (await self.stage.drill(1)).result()).outcome
             if self.story in SCALES:
                 return (await (await self.stage.scale(SCALES[self.story][1])).result()).outcome
             if self.story == "init":
@@ -269,6 +274,7 @@ def effects_of(story: Story) -> list[str]:
             "deleted datadir-cockroachdb-3",
         ],
         "back": ["took back n4"],
+        "drill": ["killed cockroachdb-1"],
         "certify": [f"approved {NODE_CSR}", f"issued {NODE_CSR}"],
         "deny": [f"denied {NODE_CSR}"],
         "deny-outside": [f"failed {NODE_CSR}"],
@@ -277,7 +283,7 @@ def effects_of(story: Story) -> list[str]:
 
 
 ENDINGS = dict.fromkeys(SCALES, "scaled") | {
-    "init": "initialized", "certify": "issued", "deny": "denied", "deny-outside": "denied",
+    "drill": "survived", "init": "initialized", "certify": "issued", "deny": "denied", "deny-outside": "denied",
 }  # fmt: skip
 
 
