@@ -43,6 +43,7 @@ from activities.clients.roach import RoachNodes
 from activities.clients.secrets import KubeAuthority
 from activities.clients.temporal import TemporalRunning
 from activities.cluster import ClusterActivities
+from activities.drilling import DrillingActivities
 from activities.failures import FailureInterceptor
 from activities.looks import LookActivities
 from activities.manifests.installation import installation
@@ -127,6 +128,7 @@ async def ops_worker(
             NodeActivities(nodes, cluster),
             MembershipActivities(nodes, cluster),
             ScalingActivities(cluster, nodes, configuration),
+            DrillingActivities(cluster, nodes),
             SqlActivities(nodes),
             RunningActivities(running),
             LookActivities(cluster, csrs, nodes, configuration),

@@ -67,6 +67,12 @@ def created_at(pod: Object) -> datetime:
     return datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
 
 
+def image(pod: Object, container: str) -> str:
+    """Return the image of a container, empty when it has none of that name."""
+    found = pod.get("spec", {}).get("containers") or ()
+    return next((str(entry.get("image", "")) for entry in found if entry.get("name") == container), "")
+
+
 def trouble(pod: Object) -> Trouble | None:
     """Name what keeps a pod from running, if something does."""
     name = pod["metadata"]["name"]

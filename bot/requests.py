@@ -31,7 +31,7 @@ from domain.configuration import Configuration, RoleName
 from domain.errors import BusyError, RefusedError, TransientError
 from domain.model import ClusterRef
 from domain.roles import PolicySnapshot
-from gateway.running import ApprovalTarget
+from gateway.running import ApprovalTarget, Running
 from operations.approvals import ApprovalsRequest
 from operations.base import Operation, Start, request_hash
 from operations.csr import CsrResult
@@ -163,31 +163,24 @@ class Requests:
 
     async def _look(self, command: Command, *, trigger: str) -> Message:
         ref = _ref(command)
-        running = await self._running(ref)
+        running = await self._gateway.running(ref)
         request_id = hashlib.sha256(f"look:{trigger}".encode()).hexdigest()[:20]
         try:
             result = await self._gateway.look(command.operation, ref, request_id=request_id)
         except TransientError as error:
             # What Temporal alone knows is still worth saying.
             if running:
-                error.message = f"{error.message} Temporal says: {running}"
+                error.message = f"{error.message} Temporal says: {_said(running)}"
             raise
         if isinstance(result, CsrResult):
             return csr_message(result)
-        return status_message(result, running=running)
+        return status_message(result, running=_said(running) if running else "", url=running.url if running else "")
 
     async def _approvals(self) -> Message:
         def url(target: ApprovalTarget) -> str:
             return self._gateway.url(target.workflow_id, run_id=target.run_id)
 
         return approvals_message(await self._gateway.open_approvals(), now=self._clock(), url=url)
-
-    async def _running(self, ref: ClusterRef) -> str:
-        found = await self._gateway.running(ref)
-        if found is None:
-            return ""
-        who = found.requester.name or found.requester.id if found.requester else "somebody"
-        return f"{found.operation}, asked for by {who} at {found.since:%H:%M} UTC."
 
     async def _decide(self, command: Command, identity: Identity) -> Message:
         request = command.request
@@ -213,6 +206,11 @@ class Requests:
 def _ref(command: Command) -> ClusterRef:
     assert command.ref is not None
     return command.ref
+
+
+def _said(running: Running) -> str:
+    who = running.requester.name or running.requester.id if running.requester else "somebody"
+    return f"{running.operation}, asked for by {who} at {running.since:%H:%M} UTC."
 
 
 def _request_id(asker: Asker, trigger: str) -> str:

@@ -49,6 +49,7 @@ class Stack:
         transport: How the console reaches the bot: by HTTP, or over the bot's own socket.
         cluster: A dev cluster that is up, of whoever takes it down: what was installed there before is removed first.
             None: one of this world's own.
+        nodes: How many nodes a dev cluster of this world's own has.
         begun: Monotonic time from which progress counts its seconds; None: now.
     """
 
@@ -63,13 +64,16 @@ class Stack:
         ui_port: int = 0,
         transport: Transport = "http",
         cluster: Cluster | None = None,
+        nodes: int = 1,
         begun: float | None = None,
     ) -> None:
         self.transport: Transport = transport
         self.folder, self._name, self._say, self._settings = folder, name, say, settings
         self._console_port, self._ui_port = console_port or free_port(), ui_port or free_port()
         self._is_guest = cluster is not None
-        self.cluster = cluster or Cluster(name, state_dir=folder / "cluster", report=lambda line: say(f"  {line}"))
+        self.cluster = cluster or Cluster(
+            name, state_dir=folder / "cluster", nodes=nodes, report=lambda line: say(f"  {line}")
+        )
         self.temporal = TemporalServer(folder / "temporal", port=free_port(), ui_port=self._ui_port)
         self.children: dict[str, Child] = {}
         self._begun = time.monotonic() if begun is None else begun

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -31,7 +32,7 @@ class _Value(BaseModel):
 
 
 class NodeStatus(_Value):
-    """One row of `node status --all`. What is NULL there is "" or None here.
+    """One row of `node status --all`. What is NULL there is "" or None here; its figures are of `updated_at`.
 
     `noted_at` is the ordinal whose volume holds this node's id: the address of a decommissioned node is forgotten.
     """
@@ -45,6 +46,7 @@ class NodeStatus(_Value):
     replicas: int | None = None
     under_replicated: int = 0
     unavailable: int = 0
+    updated_at: datetime | None = None
     noted_at: int | None = None
 
     @property
@@ -83,12 +85,22 @@ def node_status(row: Mapping[str, str]) -> NodeStatus:
         replicas=_number(row.get("gossiped_replicas", "")),
         under_replicated=_number(row.get("ranges_underreplicated", "")) or 0,
         unavailable=_number(row.get("ranges_unavailable", "")) or 0,
+        updated_at=_instant(row.get("updated_at", "")),
     )
 
 
 def node_statuses(rows: Iterable[Mapping[str, str]]) -> tuple[NodeStatus, ...]:
     """Read all rows, in the order of ids."""
     return tuple(sorted((node_status(row) for row in rows), key=lambda node: node.id))
+
+
+def _instant(text: str) -> datetime | None:
+    """Read when a node last said its figures; releases write the zone as +00:00 or as +0000 UTC, or leave it out."""
+    try:
+        at = datetime.fromisoformat(text.removesuffix(" UTC").replace(" +", "+"))
+    except ValueError:
+        return None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def _number(text: str) -> int | None:
@@ -126,6 +138,12 @@ def replication_factor(rows: Iterable[Mapping[str, str]]) -> int | None:
         if match and not target.startswith(_OWN_RANGES):
             most = max(most or 0, int(match[1]))
     return most
+
+
+def fewest_copies(rows: Iterable[Mapping[str, str]]) -> int | None:
+    """Return the fewest copies that any zone asks for, the database's own among them; None: not said."""
+    found = (_REPLICAS.search(row.get("raw_config_sql") or row.get("config_sql") or "") for row in rows)
+    return min((int(match[1]) for match in found if match), default=None)
 
 
 def ranges_trouble(nodes: Iterable[NodeStatus]) -> tuple[str, ...]:

@@ -126,7 +126,7 @@ class ClusterSpec(BaseModel):
     cluster_domain: str = "cluster.local"
     node_signer: str = "crdbops.internal/node"
     client_signer: str = "crdbops.internal/client"
-    init_target: int | None = Field(default=None, description="Ordinal that `init` was sent to, once it was")
+    init_target: int | None = Field(default=None, description="Ordinal that `init` goes to, recorded before it is sent")
 
 
 class Person(BaseModel):

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from domain.model import ClusterRef, ClusterSpec
+from domain.nodes import INIT_TARGET
 from domain.verdict import Reason, Verdict
 
 #: certificates.k8s.io/v1 is served from 1.19 and the only one from 1.22; policy/v1 from 1.21.
@@ -99,7 +100,8 @@ def plan_deploy(
         asked: The arguments a person gave, by name; on an existing cluster each must equal the recorded spec.
     """
     recorded = facts.recorded
-    spec = recorded or defaults
+    # Where `init` goes is recorded with the objects themselves: before anything could send it.
+    spec = recorded or defaults.model_copy(update={"init_target": INIT_TARGET})
     reasons = (
         *_machine(facts, signer),
         *_namespace(ref, facts),

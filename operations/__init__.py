@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from domain.configuration import Configuration
 from domain.errors import InvalidRequestError
-from operations import approvals, csr, decide, deploy, init, scale, status, whoami
+from operations import approvals, csr, decide, deploy, drill, init, scale, status, whoami
 from operations.base import Operation
 
 CATALOGUE: tuple[Operation, ...] = (
     deploy.OPERATION,
     init.OPERATION,
     scale.OPERATION,
+    drill.OPERATION,
     status.OPERATION,
     csr.OPERATION,
     approvals.OPERATION,

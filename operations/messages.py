@@ -159,5 +159,6 @@ class OperationStatus(_Message):
     facts: tuple[str, ...] = Field(default=(), description="lines for the end: what exists now, how to connect")
     problem: Problem | None = None
     may_ask_again: bool = False
+    may_cancel: bool = Field(default=True, description="false past the point that nothing takes back")
     started_at: datetime
     ended_at: datetime | None = None

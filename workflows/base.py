@@ -106,6 +106,10 @@ class OperationWorkflow(Generic[Done]):
     def _may_cancel(self, decision: Decision) -> None:
         self.require_running()
         self.require_operator(decision, "cancel")
+        if not self._status.may_cancel:
+            raise refusal(
+                RefusedError("cancel.too-late", "It is past the point that nothing takes back: it only watches now.")
+            )
 
     def require_running(self) -> None:
         """Refuse once the operation is over."""

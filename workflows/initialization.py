@@ -46,9 +46,10 @@ class InitializingWorkflow(OperationWorkflow[Done]):
         target = init_target(spec.init_target)
         with self._step("init"):
             request = InitRequest(ref=self._status.ref, spec=spec, target=target)
-            await workflow.execute_activity_method(
-                NodeActivities.record_target, request, summary=f"record node {target} as init's target", **APPLY
-            )
+            if spec.init_target is None:
+                await workflow.execute_activity_method(
+                    NodeActivities.record_target, request, summary=f"record node {target} as init's target", **APPLY
+                )
             sending = workflow.start_activity_method(
                 NodeActivities.init, request, summary=f"init node {target} when every node waits for it", **INIT
             )

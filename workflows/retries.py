@@ -179,3 +179,8 @@ STALLED_AFTER = timedelta(minutes=3)
 STALLED_FOR = timedelta(hours=1)
 #: Pause before the members are asked again when two answers of the database differ.
 ASK_AGAIN_AFTER = timedelta(seconds=5)
+
+#: How long one wait for a killed pod lasts before it tells what is missing.
+BACK_LOOK = timedelta(seconds=60)
+#: A killed pod is ready again within this time: the grace period of five minutes, ten to run, five to be ready.
+BACK_WITHIN = timedelta(minutes=20)

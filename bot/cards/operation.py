@@ -155,18 +155,19 @@ def _buttons(status: OperationStatus, url: str, waiting: int) -> list[Json]:
     if is_open(status):
         if waiting >= SEVERAL:
             review = b.button(f"Review {waiting} requests", action=REVIEW, value=value, style="primary")
-        cancel = b.button(
-            "Cancel",
-            action=CANCEL,
-            value=value,
-            ask=b.confirm(
-                f"Cancel {status.operation}?",
-                said=f"{status.operation} of {status.ref.cluster} stops before its next step. "
-                "What exists stays; the same command goes on from there.",
-                yes="Cancel it",
-                style="danger",
-            ),
-        )
+        if status.may_cancel:
+            cancel = b.button(
+                "Cancel",
+                action=CANCEL,
+                value=value,
+                ask=b.confirm(
+                    f"Cancel {status.operation}?",
+                    said=f"{status.operation} of {status.ref.cluster} stops before its next step. "
+                    "What exists stays; the same command goes on from there.",
+                    yes="Cancel it",
+                    style="danger",
+                ),
+            )
         if status.may_ask_again:
             again = b.button("Ask again", action=ASK_AGAIN, value=value, style="primary")
     link = b.link_button("Open in Temporal", action=OPEN, url=url, value=value) if url else None

@@ -14,6 +14,7 @@ from devtools.cluster import machine
 from devtools.cluster.build import build
 from devtools.cluster.cluster import Cluster
 from devtools.cluster.errors import EXIT_FAILED, EXIT_UNSUPPORTED, ClusterError, UnsupportedMachineError
+from devtools.cluster.layout import MAX_NODES
 from devtools.cluster.report import to_stderr
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -29,7 +30,7 @@ def which_cluster(command: Command) -> Command:
 
 @click.group()
 def main() -> None:
-    """A real one-node Kubernetes on this machine."""
+    """A real Kubernetes on this machine, of one node or several."""
 
 
 @main.command("build")
@@ -42,9 +43,12 @@ def build_command() -> None:
 @main.command()
 @which_cluster
 @click.option("--port", type=click.IntRange(1, 65535), help="The API server's port on 127.0.0.1; default: a free one.")
-def up(name: str, state: Path | None, port: int | None) -> None:
-    """Start the cluster, if it is not up, and print its kubeconfig's path."""
-    cluster = Cluster(name, state_dir=state, port=port)
+@click.option(
+    "--nodes", type=click.IntRange(1, MAX_NODES), help="How many nodes; default: as many as it has, a new one 1."
+)
+def up(name: str, state: Path | None, port: int | None, nodes: int | None) -> None:
+    """Start the cluster, or those of its nodes that are not up, and print its kubeconfig's path."""
+    cluster = Cluster(name, state_dir=state, port=port, nodes=nodes)
     cluster.up()
     click.echo(cluster.kubeconfig)
 
@@ -57,6 +61,22 @@ def down(name: str, state: Path | None, purge: bool) -> None:
     Cluster(name, state_dir=state).down(purge=purge)
 
 
+@main.command("kill-node")
+@which_cluster
+@click.argument("number", type=int)
+def kill_node(name: str, state: Path | None, number: int) -> None:
+    """End a node at once, as a machine that loses its power; not the first, which has the control plane."""
+    Cluster(name, state_dir=state).kill_node(number)
+
+
+@main.command("start-node")
+@which_cluster
+@click.argument("number", type=int)
+def start_node(name: str, state: Path | None, number: int) -> None:
+    """Start a node that was killed, with everything that was on its disk."""
+    Cluster(name, state_dir=state).start_node(number)
+
+
 @main.command()
 @which_cluster
 def status(name: str, state: Path | None) -> None:
@@ -64,6 +84,8 @@ def status(name: str, state: Path | None) -> None:
     seen = Cluster(name, state_dir=state).status()
     click.echo(f"name: {seen.name}\nstate: {seen.state}\nfolder: {seen.state_dir}")
     click.echo(f"port: {seen.port or '-'}\nkubeconfig: {seen.kubeconfig or '-'}")
+    for node in seen.nodes:
+        click.echo(f"node {node.number}: {node.name}{'' if node.is_running else ' (does not run)'}")
     if seen.state != "up":
         sys.exit(EXIT_FAILED)
 
@@ -91,10 +113,11 @@ def load_image(name: str, state: Path | None, archives: tuple[Path, ...]) -> Non
 
 @main.command("exec-node", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @which_cluster
+@click.option("--node", "number", default=1, show_default=True, help="The node's number.")
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
-def exec_node(name: str, state: Path | None, argv: tuple[str, ...]) -> None:
-    """Run a command inside the node's namespaces, e.g. `exec-node ip addr`; give absolute paths."""
-    sys.exit(Cluster(name, state_dir=state).exec_node(argv))
+def exec_node(name: str, state: Path | None, number: int, argv: tuple[str, ...]) -> None:
+    """Run a command inside a node's namespaces, e.g. `exec-node ip addr`; give absolute paths."""
+    sys.exit(Cluster(name, state_dir=state).exec_node(argv, number=number))
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

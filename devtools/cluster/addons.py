@@ -24,12 +24,12 @@ COREFILE = f"""\
 """
 
 
-def manifests(*, program: Path) -> list[Manifest]:
-    """All objects; `program` is the node's program, which CoreDNS is a part of."""
-    return [*_dns(program=program), *_storage()]
+def manifests(*, program: Path, node: str) -> list[Manifest]:
+    """All objects; `program` is the nodes' program, which CoreDNS is a part of, `node` the one that it runs on."""
+    return [*_dns(program=program, node=node), *_storage()]
 
 
-def _dns(*, program: Path) -> list[Manifest]:
+def _dns(*, program: Path, node: str) -> list[Manifest]:
     metadata = {"name": "coredns", "namespace": "kube-system"}
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
@@ -53,6 +53,9 @@ def _dns(*, program: Path) -> list[Manifest]:
                         "serviceAccountName": "coredns",
                         "dnsPolicy": "Default",
                         "priorityClassName": "system-cluster-critical",
+                        # With the control plane: neither a killed node nor a drained one takes all names away.
+                        "nodeSelector": {"kubernetes.io/hostname": node},
+                        "tolerations": [{"key": "node.kubernetes.io/unschedulable", "operator": "Exists"}],
                         "containers": [_dns_container()],
                         "volumes": [
                             {"name": "conf", "configMap": {"name": "coredns"}},

@@ -1,6 +1,6 @@
-"""Configuration files and command lines of the node's programs. Pure: from a layout to texts and arguments.
+"""Configuration files and command lines of a node's programs. Pure: from a layout to texts and arguments.
 
-`cluster.py` writes them, `node.py` (the node's first process) runs them in the order given by `needs`.
+`startup.py` writes them, `node.py` (the node's first process) runs them in the order given by `needs`.
 """
 
 import json
@@ -25,42 +25,48 @@ CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 RELAY_FD = 3  # where the node's first process puts the listening socket for the relay
 ISSUER = f"https://kubernetes.default.svc.{CLUSTER_DOMAIN}"
 
-# Who asks the API server, and where from: kubelet and proxy by the node's address, as on a node of their own.
-KUBECONFIGS = {
-    "controller-manager": f"https://127.0.0.1:{API_PORT}",
-    "scheduler": f"https://127.0.0.1:{API_PORT}",
-    "provisioner": f"https://127.0.0.1:{API_PORT}",
-    "proxy": f"https://{NODE_ADDRESS}:{API_PORT}",
-    "kubelet-client": f"https://{NODE_ADDRESS}:{API_PORT}",
-}
+LOCAL_API, API = f"https://127.0.0.1:{API_PORT}", f"https://{NODE_ADDRESS}:{API_PORT}"
 
 
 @dataclass(frozen=True)
 class Program:
-    """One process of the node, started again when it ends; `needs` is "", "api" or "images"."""
+    """One process of the node, started again when it ends; it may need "api" and "images" to be there."""
 
     name: str
     argv: list[str]
-    needs: str = ""
+    needs: tuple[str, ...] = ()
     keeps_socket: bool = False
+
+
+def kubeconfigs(layout: Layout) -> dict[str, tuple[str, str]]:
+    """Who asks the API server and where from, by file name: the certificate's name and the address.
+
+    Kubelet and proxy ask by the first node's address, there too, as on a node of their own.
+    """
+    every = {"proxy": ("proxy", API), "kubelet-client": (layout.pair("kubelet-client"), API)}
+    control = {name: (name, LOCAL_API) for name in ("controller-manager", "scheduler", "provisioner")}
+    return every | control if layout.is_first else every
 
 
 def files(layout: Layout) -> dict[str, str]:
     """Content of every file below the `conf` folder but the plan, by name."""
     return {
-        "cni/10-pods.conflist": json.dumps(_network(), indent=1),
+        "cni/10-pods.conflist": json.dumps(_network(layout), indent=1),
         "containerd.toml": _containerd(layout),
         "kubelet.json": json.dumps(_kubelet(layout), indent=1),
         "kube-proxy.json": json.dumps(_proxy(layout), indent=1),
     }
 
 
-def plan(layout: Layout, *, program: Path, pause_archive: Path, socket_fd: int) -> dict[str, Any]:
-    """What `node.py` reads."""
+def plan(layout: Layout, *, program: Path, pause_archive: Path, socket_fd: int | None = None) -> dict[str, Any]:
+    """What `node.py` reads; the listening socket is the first node's alone."""
     return {
         "hostname": layout.node,
-        "address": f"{NODE_ADDRESS}/{NODE_NETWORK_PREFIX}",
-        "state": str(layout.state),
+        "is_first": layout.is_first,
+        "address": f"{layout.address}/{NODE_NETWORK_PREFIX}",
+        # To the pods of every node that there could be, so that one may join later.
+        "routes": [f"{each.pod_network} via {each.address}" for each in layout.all() if each != layout],
+        "state": str(layout.root),
         "socket_fd": socket_fd,
         "relay_fd": RELAY_FD,
         "api": {
@@ -74,7 +80,7 @@ def plan(layout: Layout, *, program: Path, pause_archive: Path, socket_fd: int) 
     }
 
 
-def _network() -> dict[str, Any]:
+def _network(layout: Layout) -> dict[str, Any]:
     return {
         "cniVersion": "0.4.0",
         "name": "pods",
@@ -87,7 +93,7 @@ def _network() -> dict[str, Any]:
                 "hairpinMode": True,
                 "ipam": {
                     "type": "host-local",
-                    "ranges": [[{"subnet": POD_NETWORK}]],
+                    "ranges": [[{"subnet": layout.pod_network}]],
                     "routes": [{"dst": "0.0.0.0/0"}],
                     # A reboot of the node frees all addresses: this folder is on the node's own /run.
                     "dataDir": "/run/cni-addresses",
@@ -142,8 +148,8 @@ def _kubelet(layout: Layout) -> dict[str, Any]:
         "clusterDNS": [DNS_ADDRESS],
         "resolvConf": "",  # else the machine's file goes into pods
         "address": "0.0.0.0",
-        "tlsCertFile": str(layout.pki / "kubelet-server.crt"),
-        "tlsPrivateKeyFile": str(layout.pki / "kubelet-server.key"),
+        "tlsCertFile": str(layout.pki / f"{layout.pair('kubelet-server')}.crt"),
+        "tlsPrivateKeyFile": str(layout.pki / f"{layout.pair('kubelet-server')}.key"),
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},
@@ -180,6 +186,30 @@ def programs(layout: Layout, *, program: Path) -> list[Program]:
     conf = layout.conf
     return [
         Program("containerd", ["containerd", "-c", str(conf / "containerd.toml")]),
+        *(_control_plane(layout, program=program) if layout.is_first else []),
+        Program(
+            "kubelet",
+            [
+                *(str(program), "kubelet", f"--config={conf}/kubelet.json"),
+                f"--kubeconfig={conf}/kubelet-client.kubeconfig",
+                f"--hostname-override={layout.node}",
+                f"--node-ip={layout.address}",
+                "--root-dir=/var/lib/kubelet",
+            ],
+            # Beside the API server it tries until it is there; from another node each try would come later.
+            needs=("images",) if layout.is_first else ("images", "api"),
+        ),
+        Program(
+            "kube-proxy",
+            [str(program), "kube-proxy", f"--config={conf}/kube-proxy.json", f"--hostname-override={layout.node}"],
+            needs=("api",),
+        ),
+    ]
+
+
+def _control_plane(layout: Layout, *, program: Path) -> list[Program]:
+    conf = layout.conf
+    return [
         Program("etcd", [str(program), "etcd", *_etcd(layout)]),
         Program("kube-apiserver", [str(program), "kube-apiserver", *_apiserver(layout.pki)]),
         Program(
@@ -202,7 +232,7 @@ def programs(layout: Layout, *, program: Path) -> list[Program]:
                 "--node-monitor-grace-period=10s",
                 "--node-monitor-period=1s",
             ],
-            needs="api",
+            needs=("api",),
         ),
         Program(
             "kube-scheduler",
@@ -210,7 +240,7 @@ def programs(layout: Layout, *, program: Path) -> list[Program]:
                 *(str(program), "kube-scheduler", *_kubeconfigs(conf / "scheduler.kubeconfig")),
                 *("--leader-elect=false", "--bind-address=127.0.0.1"),
             ],
-            needs="api",
+            needs=("api",),
         ),
         Program(
             "local-provisioner",
@@ -218,23 +248,7 @@ def programs(layout: Layout, *, program: Path) -> list[Program]:
                 *(str(program), "local-provisioner", f"--name={PROVISIONER}", f"--folder={layout.volumes}"),
                 f"--kubeconfig={conf}/provisioner.kubeconfig",
             ],
-            needs="api",
-        ),
-        Program(
-            "kubelet",
-            [
-                *(str(program), "kubelet", f"--config={conf}/kubelet.json"),
-                f"--kubeconfig={conf}/kubelet-client.kubeconfig",
-                f"--hostname-override={layout.node}",
-                f"--node-ip={NODE_ADDRESS}",
-                "--root-dir=/var/lib/kubelet",
-            ],
-            needs="images",
-        ),
-        Program(
-            "kube-proxy",
-            [str(program), "kube-proxy", f"--config={conf}/kube-proxy.json", f"--hostname-override={layout.node}"],
-            needs="api",
+            needs=("api",),
         ),
     ]
 

@@ -6,7 +6,7 @@ Nothing is made here; `cluster.py` makes the folders, `config.py` the files in t
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devtools.cluster.errors import ClusterError
@@ -18,12 +18,13 @@ PAUSE_IMAGE = "local.invalid/crdbops-pause:1"
 CLUSTER_DOMAIN = "cluster.local"
 
 # All clusters use the same addresses: each has a network of its own that nothing joins to the machine's.
-NODE_ADDRESS = "10.231.0.2"
+NODE_ADDRESS = "10.231.0.2"  # of the first node, and so of the API server
 NODE_NETWORK_PREFIX = 24
+MAX_NODES = 9
 SERVICE_NETWORK = "10.232.0.0/16"
 API_SERVICE_ADDRESS = "10.232.0.1"
 DNS_ADDRESS = "10.232.0.10"
-POD_NETWORK = "10.233.0.0/24"
+POD_NETWORK = "10.233.0.0/16"  # of all nodes; each has its part
 API_PORT = 6443
 
 # Folders of the machine that the node covers with its own, so nothing of the cluster may live below them.
@@ -49,10 +50,11 @@ def _xdg(variable: str, *, default: str) -> Path:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything of one cluster is."""
+    """Where everything of one cluster is, as one of its nodes sees it: the first unless another was asked for."""
 
     name: str
     state: Path
+    number: int = 1
 
     @classmethod
     def of(cls, name: str, *, state: Path | None) -> "Layout":
@@ -75,10 +77,52 @@ class Layout:
                 )
         return cls(name=name, state=folder)
 
+    def at(self, number: int) -> "Layout":
+        """The same cluster from its node `number`, from 1 on.
+
+        Raises:
+            ClusterError: No cluster has a node of that number.
+        """
+        if not 1 <= number <= MAX_NODES:
+            raise ClusterError(f"A cluster's nodes have the numbers 1 to {MAX_NODES}; there is no node {number}.")
+        return replace(self, number=number)
+
+    def all(self) -> list["Layout"]:
+        """Every node that the cluster could have, the first first."""
+        return [self.at(number) for number in range(1, MAX_NODES + 1)]
+
+    @property
+    def is_first(self) -> bool:
+        """True for the node that the control plane runs on."""
+        return self.number == 1
+
+    @property
+    def _suffix(self) -> str:
+        return "" if self.is_first else f"-{self.number}"
+
     @property
     def node(self) -> str:
         """The node's name, in Kubernetes and as host name."""
-        return f"{self.name}-node"
+        return f"{self.name}-node{self._suffix}"
+
+    @property
+    def address(self) -> str:
+        """The node's address in the network of the cluster's nodes."""
+        return f"10.231.0.{1 + self.number}"
+
+    @property
+    def pod_network(self) -> str:
+        """Where the node's pods have their addresses from."""
+        return f"10.233.{self.number - 1}.0/24"
+
+    def pair(self, component: str) -> str:
+        """Name of the certificate of a component that every node has for itself."""
+        return f"{component}{self._suffix}"
+
+    @property
+    def root(self) -> Path:
+        """The node's own folder; the first node's is the cluster's."""
+        return self.state if self.is_first else self.state / "nodes" / str(self.number)
 
     @property
     def identity(self) -> str:
@@ -88,7 +132,7 @@ class Layout:
     @property
     def cgroup(self) -> str:
         """Path below every cgroup hierarchy's root."""
-        return f"/{self.identity}"
+        return f"/{self.identity}{self._suffix}"
 
     @property
     def marker(self) -> Path:
@@ -107,22 +151,22 @@ class Layout:
 
     @property
     def conf(self) -> Path:
-        """Configuration of the programs; written at each start."""
-        return self.state / "conf"
+        """Configuration of the node's programs; written at each start."""
+        return self.root / "conf"
 
     @property
     def log(self) -> Path:
         """One file a program, of this start; those of the one before are beside it."""
-        return self.state / "log"
+        return self.root / "log"
 
     @property
     def disk(self) -> Path:
         """What outlives a start: etcd, images, containers."""
-        return self.state / "disk"
+        return self.root / "disk"
 
     @property
     def volumes(self) -> Path:
-        """One folder a PersistentVolume."""
+        """One folder a PersistentVolume, of all nodes: the volumes' node affinity keeps them apart."""
         return self.state / "volumes"
 
     @property

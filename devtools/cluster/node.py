@@ -1,8 +1,8 @@
-"""The node's first process: its mounts and network, then its programs, started again whenever they end.
+"""A node's first process: its mounts and network, then its programs, started again whenever they end.
 
-Runs as PID 1 of the namespaces that `process.py` opens, by its file name and with the standard library alone, so
-that it starts at once. What to run is in the plan written by `config.py`. When it ends, the kernel ends
-everything else in the namespaces and removes their mounts and interfaces: there is nothing to clean up here.
+Runs as PID 1 of the namespaces that `process.py` opens, one set a node, by its file name and with the standard
+library alone, so that it starts at once. What to run is in the plan written by `config.py`. When it ends, the kernel
+ends everything else in the namespaces and removes their mounts and interfaces: there is nothing to clean up here.
 """
 
 import http.client
@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": "/root"}
 LONGEST_PAUSE_SECONDS = 10.0
+JOIN_SECONDS = 60.0
 STEADY_SECONDS = 30.0  # a program that ran this long starts again at once
 # What the kubelet wants of the kernel and would set for the whole machine: it finds files that say so in their place.
 KERNEL_SETTINGS = {
@@ -72,21 +73,31 @@ def mount(state: Path) -> None:
         run("mount", "--bind", str(said), f"/proc/sys/{name}")
 
 
-def connect(address: str) -> None:
-    """Make the node's interface, a bridge because some kernels have no dummy ones, and a default route.
+# A bridge, because some kernels have no dummy interfaces and further nodes are put on it; up by an idle pair.
+BRIDGE = (
+    "link add node0 type bridge",
+    "link add stub type veth peer name stubp",
+    "link set stubp master node0",
+    "link set stubp up",
+    "link set stub up",
+)
 
-    The route leads nowhere; without it a packet to a Service's address would not get as far as kube-proxy's rules.
+
+def connect(plan: dict[str, Any]) -> None:
+    """Make the first node's interface, or wait for another's (`workers.py` makes it); then addresses and routes.
+
+    The default route leads nowhere; without it a packet to a Service's address would not get as far as kube-proxy's
+    rules.
     """
+    if not plan["is_first"]:
+        await_interface()
     commands = [
         "link set lo up",
-        "link add node0 type bridge",
-        "link add stub type veth peer name stubp",
-        "link set stubp master node0",
-        "link set stubp up",
-        "link set stub up",
-        f"addr add {address} dev node0",
+        *(BRIDGE if plan["is_first"] else ()),
+        f"addr add {plan['address']} dev node0",
         "link set node0 up",
         "route add default dev node0",
+        *(f"route add {route}" for route in plan["routes"]),
     ]
     run("ip", "-batch", "-", given="\n".join(commands) + "\n")
     for setting in ("ipv4/ip_forward", "bridge/bridge-nf-call-iptables", "bridge/bridge-nf-call-ip6tables"):
@@ -96,13 +107,23 @@ def connect(address: str) -> None:
             log(f"cannot set net/{setting}: {error}; a pod may not reach itself through its Service")
 
 
+def await_interface() -> None:
+    """Wait for the end of the pair whose other one is on the first node's bridge."""
+    deadline = time.monotonic() + JOIN_SECONDS
+    while not Path("/sys/class/net/node0").exists():
+        if time.monotonic() > deadline:
+            log(f"not joined to the first node within {JOIN_SECONDS:.0f} s")
+            sys.exit(1)
+        time.sleep(0.02)
+
+
 @dataclass
 class Running:
     """One program and where it stands."""
 
     name: str
     argv: list[str]
-    needs: str
+    needs: list[str]
     keeps_socket: bool
     pid: int = 0
     started_at: float = 0.0
@@ -124,8 +145,8 @@ class Node:
         self._plan = plan
         self._logs = Path(plan["state"]) / "log"
         self._programs = [Running(**program) for program in plan["programs"]]
-        self._there = {""}
-        self._import = Running("import", [], needs="", keeps_socket=False)
+        self._there: set[str] = set()
+        self._import = Running("import", [], needs=[], keeps_socket=False)
         self._images = list(plan["images"])
         self._api = ssl.create_default_context(cafile=plan["api"]["ca.crt"])
         self._api.load_cert_chain(plan["api"]["admin.crt"], plan["api"]["admin.key"])
@@ -139,7 +160,7 @@ class Node:
             self._look()
             now = time.monotonic()
             for program in self._programs:
-                if not program.pid and program.needs in self._there and program.due_at <= now:
+                if not program.pid and self._there.issuperset(program.needs) and program.due_at <= now:
                     self._start(program)
             settled = {"api", "images"} <= self._there and all(program.pid for program in self._programs)
             received = signal.sigtimedwait(waited, 60 if settled else 0.1)
@@ -176,7 +197,8 @@ class Node:
             self._start(self._import)
 
     def _api_is_ready(self) -> bool:
-        connection = http.client.HTTPSConnection("127.0.0.1", self._plan["api"]["port"], timeout=2, context=self._api)
+        api = self._plan["api"]
+        connection = http.client.HTTPSConnection(api["address"], api["port"], timeout=2, context=self._api)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == http.client.OK
@@ -216,12 +238,13 @@ class Node:
 
 
 def main(state: Path) -> NoReturn:
-    """Be the node whose folder is `state`."""
+    """Be the node whose own folder is `state`."""
     plan = json.loads((state / "conf" / "node.json").read_text())
-    os.set_inheritable(plan["socket_fd"], False)
+    if plan["socket_fd"] is not None:
+        os.set_inheritable(plan["socket_fd"], False)
     socket.sethostname(plan["hostname"])
     mount(state)
-    connect(plan["address"])
+    connect(plan)
     log("namespaces are ready")
     Node(plan).serve()
     sys.exit(0)

@@ -6,7 +6,7 @@ product's: `activities/clients/pki.py`.
 
 import ipaddress
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from devtools.cluster.layout import API_SERVICE_ADDRESS, CLUSTER_DOMAIN, NODE_ADDRESS
+from devtools.cluster.layout import API_SERVICE_ADDRESS, CLUSTER_DOMAIN, NODE_ADDRESS, Layout
 
 LIFETIME = timedelta(days=365)
 # What lives shorter than this is made again at the next start.
@@ -33,14 +33,13 @@ class Pair:
     hosts: tuple[str, ...] = ()
 
 
-def pairs(node: str) -> tuple[Pair, ...]:
-    """Everything that the components of the node named `node` need."""
+def pairs(nodes: Sequence[Layout]) -> tuple[Pair, ...]:
+    """Everything that the components of these nodes need, the first of which has the control plane."""
     kubernetes = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
     api_hosts = ("localhost", *kubernetes, f"kubernetes.default.svc.{CLUSTER_DOMAIN}")
     return (
         Pair("apiserver", "kube-apiserver", hosts=(*api_hosts, "127.0.0.1", NODE_ADDRESS, API_SERVICE_ADDRESS)),
-        Pair("kubelet-server", f"system:node:{node}", "system:nodes", hosts=(node, NODE_ADDRESS, "127.0.0.1")),
-        Pair("kubelet-client", f"system:node:{node}", "system:nodes"),
+        *(pair for node in nodes for pair in _kubelet(node)),
         Pair("apiserver-kubelet-client", "kube-apiserver-kubelet-client", "system:masters"),
         Pair("admin", "kubernetes-admin", "system:masters"),
         Pair("controller-manager", "system:kube-controller-manager"),
@@ -51,7 +50,16 @@ def pairs(node: str) -> tuple[Pair, ...]:
     )
 
 
-def ensure(folder: Path, *, node: str, now: datetime | None = None) -> bool:
+def _kubelet(node: Layout) -> tuple[Pair, Pair]:
+    name = f"system:node:{node.node}"
+    hosts = (node.node, node.address, "127.0.0.1")
+    return (
+        Pair(node.pair("kubelet-server"), name, "system:nodes", hosts=hosts),
+        Pair(node.pair("kubelet-client"), name, "system:nodes"),
+    )
+
+
+def ensure(folder: Path, *, nodes: Sequence[Layout], now: datetime | None = None) -> bool:
     """Make what is missing or soon over in `folder`; True if anything was made.
 
     The CA and the token key stay as long as they can, so that objects of an earlier run stay valid.
@@ -59,7 +67,7 @@ def ensure(folder: Path, *, node: str, now: datetime | None = None) -> bool:
     instant = now or datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    wanted = pairs(node)
+    wanted = pairs(nodes)
     ca_lives = _lives(folder / "ca.crt", instant=instant) and (folder / "ca.key").exists()
     if ca_lives and (folder / "sa.key").exists() and all(_whole(folder, pair, instant=instant) for pair in wanted):
         return False
@@ -80,6 +88,8 @@ def ensure(folder: Path, *, node: str, now: datetime | None = None) -> bool:
     issuer_key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), password=None)
     assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
     for pair in wanted:
+        if _whole(folder, pair, instant=instant):
+            continue  # it may be in use, while another node joins
         key = ec.generate_private_key(ec.SECP256R1())
         _write_key(folder / f"{pair.file}.key", key)
         _write(

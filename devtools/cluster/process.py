@@ -1,6 +1,6 @@
-"""The node's processes as the machine sees them: open the namespaces, find the node again, enter it, end it.
+"""A node's processes as the machine sees them: open the namespaces, find the node again, enter it, end it.
 
-There is no file with process ids: the node is found by its command line, so that whatever was killed in
+There is no file with process ids: a node is found by its command line, so that whatever was killed in
 whatever moment, what is left is found.
 """
 
@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from devtools.cluster.errors import ClusterError
@@ -21,11 +22,11 @@ UNSHARE = ["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "
 
 
 def command(layout: Layout) -> list[str]:
-    """The node's first process, whose last argument tells clusters apart."""
-    return [sys.executable, "-I", "-S", str(PROGRAM), str(layout.state)]
+    """The node's first process, whose last argument tells clusters and their nodes apart."""
+    return [sys.executable, "-I", "-S", str(PROGRAM), str(layout.root)]
 
 
-def start(layout: Layout, *, listener: socket.socket) -> None:
+def start(layout: Layout, *, listener: socket.socket | None = None) -> None:
     """Start the node, tied to nobody: it goes on when the caller ends."""
     with (layout.log / "node.log").open("ab") as log:
         # Through a shell that ends at once, so that the node is no child of the caller's.
@@ -38,22 +39,40 @@ def start(layout: Layout, *, listener: socket.socket) -> None:
             cwd="/",
             env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"},
             start_new_session=True,
-            pass_fds=[listener.fileno()],
+            pass_fds=[listener.fileno()] if listener else [],
         )
 
 
 def outer(layout: Layout) -> list[int]:
     """Processes that hold the node's namespaces open from outside, or are about to (one, if all is well)."""
-    return [pid for pid, argv in _commands() if _is_ours(argv, layout) and argv[0] in ("sh", UNSHARE[0])]
+    return [each.pid for each in _found([layout]) if each.is_outer]
 
 
 def first(layout: Layout) -> list[int]:
     """The node's first process, as numbered outside (one, if all is well)."""
-    return [pid for pid, argv in _commands() if _is_ours(argv, layout) and argv[0] not in ("sh", UNSHARE[0])]
+    return [each.pid for each in _found([layout]) if not each.is_outer]
 
 
-def _is_ours(argv: list[str], layout: Layout) -> bool:
-    return len(argv) > 1 and argv[-1] == str(layout.state) and Path(argv[-2]).name == PROGRAM.name
+def is_whole(layout: Layout) -> bool:
+    """True if the node runs as it should."""
+    return sorted(each.is_outer for each in _found([layout])) == [False, True]
+
+
+@dataclass(frozen=True)
+class _Found:
+    pid: int
+    root: str
+    is_outer: bool
+
+
+def _found(nodes: Sequence[Layout]) -> list[_Found]:
+    """All nodes' processes as `first` and `outer` tell of them, in one look."""
+    roots = {str(node.root) for node in nodes}
+    return [
+        _Found(pid, argv[-1], is_outer=argv[0] in ("sh", UNSHARE[0]))
+        for pid, argv in _commands()
+        if len(argv) > 1 and argv[-1] in roots and Path(argv[-2]).name == PROGRAM.name
+    ]
 
 
 def _commands() -> Iterator[tuple[int, list[str]]]:
@@ -92,21 +111,24 @@ def entry(layout: Layout) -> list[str]:
     """
     pids = first(layout)
     if not pids:
-        raise ClusterError(f'The cluster "{layout.name}" is not up; `python -m devtools.cluster up` starts it.')
+        what = f'The cluster "{layout.name}"' if layout.is_first else f'The node "{layout.node}"'
+        raise ClusterError(f"{what} is not up; `python -m devtools.cluster up` starts it.")
     return ["nsenter", f"--target={pids[0]}", "--mount", "--net", "--pid", "--uts", "--ipc", "--"]
 
 
-def end(layout: Layout, *, patience_seconds: float = 30) -> bool:
-    """End the node at once, and with it everything that runs in it; True if there was one.
+def end(nodes: Sequence[Layout], *, patience_seconds: float = 30) -> bool:
+    """End nodes at once, and with each everything that runs in it; True if there was one.
 
     Raises:
-        ClusterError: It did not end in time.
+        ClusterError: They did not end in time.
     """
     deadline = time.monotonic() + patience_seconds
     ending: dict[int, str] = {}
     while True:
+        found = _found(nodes)
+        inside = {each.root for each in found if not each.is_outer}
         # Inside first: the one outside then collects it and ends by itself.
-        for pid in first(layout) or outer(layout):
+        for pid in [each.pid for each in found if not (each.is_outer and each.root in inside)]:
             try:
                 ending[pid] = identity(pid)
                 os.kill(pid, signal.SIGKILL)
@@ -117,5 +139,5 @@ def end(layout: Layout, *, patience_seconds: float = 30) -> bool:
         if all(_is_over(pid, known_as=known_as) for pid, known_as in ending.items()):
             return bool(ending)
         if time.monotonic() > deadline:
-            raise ClusterError(f"Processes {sorted(ending)} of the cluster {layout.name!r} do not end.")
+            raise ClusterError(f"Processes {sorted(ending)} of the cluster {nodes[0].name!r} do not end.")
         time.sleep(0.02)

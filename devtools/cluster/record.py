@@ -18,6 +18,7 @@ class Record:
     name: str
     port: int | None = None
     build: str | None = None
+    nodes: int = 1
 
     @classmethod
     def read(cls, layout: Layout) -> "Record | None":

@@ -1,6 +1,7 @@
-"""What `Cluster.up` is made of: have a node, then wait until it can run pods.
+"""What `Cluster.up` is made of: have a first node, then wait until all can run pods.
 
-The order of the programs inside the node is `node.py`'s; the handle and the lock are `cluster.py`'s.
+Further nodes are `workers.py`'s; the order of the programs inside a node is `node.py`'s, the handle and the lock are
+`cluster.py`'s.
 """
 
 import json
@@ -8,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,8 +27,8 @@ DNS_PODS = "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns
 DEFAULT_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 
 
-def begin(layout: Layout, *, built: Built, wanted_port: int | None, report: Report) -> None:
-    """Start a node; whatever there was of an earlier one must be gone.
+def begin(layout: Layout, *, built: Built, wanted_port: int | None, nodes: Sequence[Layout], report: Report) -> None:
+    """Start the first of `nodes`; whatever there was of an earlier one must be gone.
 
     Raises:
         ClusterError: The wanted port is taken.
@@ -37,18 +38,20 @@ def begin(layout: Layout, *, built: Built, wanted_port: int | None, report: Repo
     layout.state.chmod(0o700)
     if earlier is None:  # before anything else is in the folder
         Record(layout.name).write(layout)
-    _make_folders(layout)
-    pki.ensure(layout.pki, node=layout.node)
+    make_folders(layout)
+    pki.ensure(layout.pki, nodes=nodes)
     with _listener(wanted_port, last=earlier.port if earlier else None) as listener:
         port: int = listener.getsockname()[1]
-        _write_files(layout, built=built, port=port, socket_fd=listener.fileno())
-        Record(layout.name, port=port, build=built.folder.name).write(layout)
+        kubeconfig.with_certificate(layout.kubeconfig, server=f"https://127.0.0.1:{port}", pki=layout.pki, pair="admin")
+        write_files(layout, built=built, socket_fd=listener.fileno())
+        Record(layout.name, port=port, build=built.folder.name, nodes=len(nodes)).write(layout)
         cgroups.make(layout.cgroup)
         process.start(layout, listener=listener)
     report(f'cluster "{layout.name}": starting, API server on 127.0.0.1:{port}, logs in {layout.log}')
 
 
-def _make_folders(layout: Layout) -> None:
+def make_folders(layout: Layout) -> None:
+    """Have a node's folders, with an empty one for logs."""
     for folder in (layout.conf / "cni", layout.disk, layout.volumes):
         folder.mkdir(parents=True, exist_ok=True)
     if layout.log.exists():
@@ -72,40 +75,59 @@ def _listener(wanted: int | None, *, last: int | None) -> socket.socket:
     raise ClusterError("No port of 127.0.0.1 can be had.")
 
 
-def _write_files(layout: Layout, *, built: Built, port: int, socket_fd: int) -> None:
+def write_files(layout: Layout, *, built: Built, socket_fd: int | None = None) -> None:
+    """Write everything that a node's programs read."""
     for name, content in config.files(layout).items():
         replace(layout.conf / name, content)
-    for pair, server in config.KUBECONFIGS.items():
-        kubeconfig.with_certificate(layout.conf / f"{pair}.kubeconfig", server=server, pki=layout.pki, pair=pair)
-    server = f"https://127.0.0.1:{port}"
-    kubeconfig.with_certificate(layout.kubeconfig, server=server, pki=layout.pki, pair="admin")
+    for name, (pair, server) in config.kubeconfigs(layout).items():
+        kubeconfig.with_certificate(layout.conf / f"{name}.kubeconfig", server=server, pki=layout.pki, pair=pair)
     plan = config.plan(layout, program=built.program, pause_archive=built.pause_archive, socket_fd=socket_fd)
     replace(layout.plan, json.dumps(plan, indent=1))
 
 
-def finish(layout: Layout, *, port: int, built: Built, report: Report) -> None:
-    """Wait for a node that was begun, by this process or another, and give it what every cluster holds.
+def finish(layout: Layout, *, port: int, built: Built, nodes: Sequence[Layout], report: Report) -> None:
+    """Wait for nodes that were begun, by this process or another, and give them what every cluster holds.
 
     Raises:
         ClusterError: It did not come up; the message has the end of the log that tells why.
     """
     started = time.monotonic()
-    # Of seconds, as Kubernetes' own times are; a node that was taken over began before this process.
-    began = datetime.fromtimestamp(layout.plan.stat().st_mtime, UTC).replace(microsecond=0)
     api = Api(port=port, pki=layout.pki)
     _wait(layout, "the API server", api.is_ready, log="kube-apiserver")
     report(f"API server ready after {elapsed(started)}")
     _apply(layout, built=built)
-    _wait(layout, "the node", lambda: is_node_ready(api.items("/api/v1/nodes"), since=began), log="kubelet")
+    for node in nodes:
+        wait_node(node, api=api)
+    began = _beginning(layout)
     _wait(layout, "cluster DNS", lambda: is_pod_ready(api.items(DNS_PODS), since=began), log="kubelet")
     _wait(layout, "an account", lambda: api.get(DEFAULT_ACCOUNT) is not None, log="kube-controller-manager")
     replace(layout.completed, process.identity(process.first(layout)[0]))
     report(f'cluster "{layout.name}" is up after {elapsed(started)}; export KUBECONFIG={layout.kubeconfig}')
 
 
+def wait_node(node: Layout, *, api: Api) -> None:
+    """Wait until a node that was begun can run pods.
+
+    Raises:
+        ClusterError: It did not come up; the message has the end of the log that tells why.
+    """
+    began = _beginning(node)
+    _wait(
+        node,
+        f"the node {node.node}",
+        lambda: is_node_ready(api.items("/api/v1/nodes"), name=node.node, since=began),
+        log="kubelet",
+    )
+
+
+def _beginning(node: Layout) -> datetime:
+    """Of seconds, as Kubernetes' own times are; a node that was taken over began before this process."""
+    return datetime.fromtimestamp(node.plan.stat().st_mtime, UTC).replace(microsecond=0)
+
+
 def _apply(layout: Layout, *, built: Built) -> None:
     """Applying twice changes nothing."""
-    objects = {"apiVersion": "v1", "kind": "List", "items": addons.manifests(program=built.program)}
+    objects = {"apiVersion": "v1", "kind": "List", "items": addons.manifests(program=built.program, node=layout.node)}
     kubectl(layout, ["apply", "--server-side", "--force-conflicts", "-f", "-"], built=built, given=json.dumps(objects))
 
 
@@ -133,7 +155,7 @@ def _wait(layout: Layout, what: str, is_there: Callable[[], bool], *, log: str) 
     deadline = time.monotonic() + READY_SECONDS
     while not is_there():
         if not process.outer(layout):
-            raise ClusterError(f"The node ended while it was starting.\n{_tail(layout, 'node')}")
+            raise ClusterError(f"The node {layout.node} ended while it was starting.\n{_tail(layout, 'node')}")
         if time.monotonic() > deadline:
             raise ClusterError(f"No sign of {what} for {READY_SECONDS:.0f} s.\n{_tail(layout, log)}")
         time.sleep(POLL_SECONDS)
@@ -145,9 +167,10 @@ def _tail(layout: Layout, log: str) -> str:
     return "\n".join([f"End of {path}:", *lines])
 
 
-def is_node_ready(nodes: list[dict[str, Any]], *, since: datetime) -> bool:
+def is_node_ready(nodes: list[dict[str, Any]], *, name: str, since: datetime) -> bool:
     """Ready by the word of a kubelet that runs now: what an earlier one said is still there after a start."""
-    conditions = [each for node in nodes for each in node["status"].get("conditions", [])]
+    seen = [node for node in nodes if node["metadata"]["name"] == name]
+    conditions = [each for node in seen for each in node["status"].get("conditions", [])]
     return any(
         each["type"] == "Ready" and each["status"] == "True" and _instant(each["lastHeartbeatTime"]) >= since
         for each in conditions

@@ -179,6 +179,9 @@ class Answers:
             return queries.rows(["version"], [[f"CockroachDB CCL {self._config.build} (stand-in, not a database)"]])
         if kind == "store sums":
             return status.store_sums(self._state(), statement.what["sums"])
+        if kind == "node metric":
+            found = self._metrics.expiration(statement.what["name"])
+            return queries.rows(["value"], [] if found is None else [[found]], numeric=[0])
         if kind == "cluster id":
             return queries.rows(["crdb_internal.cluster_id"], [[self._store.cluster_id]])
         return queries.rows(["?column?"], [[statement.what["value"]]], numeric=[0])

@@ -86,6 +86,14 @@ class Metrics:
             self._open -= 1
             self.statements.add(time.perf_counter() - began)
 
+    def expiration(self, name: str) -> str | None:
+        """A certificate's end by the metric's name with dots, printed as the vendor prints floats; else None."""
+        at = self._expirations.get(name.removeprefix("security.certificate.expiration.").replace("-", "_"))
+        if at is None or not name.startswith("security.certificate.expiration."):
+            return None
+        digits = str(int(at)).rstrip("0") or "0"
+        return "0" if digits == "0" else f"{digits[0]}.{digits[1:] or '0'}e+{len(str(int(at))) - 1:02d}"
+
     def page(self, *, node_id: int, live_nodes: int, ranges: dict[str, int], clock_offset: float) -> str:
         """The whole page.
 

@@ -99,6 +99,8 @@ def _select(reader: _Reader, database: str) -> Statement:
         return Statement(HERE, {"kind": "cluster id"})
     if reader.ahead.value.upper() == "SUM":
         return Statement(HERE, {"kind": "store sums", "sums": _store_sums(reader)})
+    if reader.take("VALUE", "FROM", "CRDB_INTERNAL", ".", "NODE_METRICS", "WHERE", "NAME", "="):
+        return Statement(HERE, {"kind": "node metric", "name": reader.one_of(STRING).value})
     sign = "-" if reader.take("-") else ""
     text = reader.one_of(NUMBER).value
     if not text.isdigit():

@@ -14,7 +14,7 @@ from gateway.running import ApprovalTarget
 from operations.certify import CertifyStatus, DecisionRecord, Evidence
 from operations.gate import GateState, GateStatus, Question
 from operations.messages import CertifyState, OperationState, OperationStatus, Problem, Step
-from operations.status import NodeRow, StatusResult
+from operations.status import NodeRow, Part, Ranges, StatusResult
 from tokens.make import TokenSigner
 
 AT = datetime(2026, 11, 25, 14, 2, tzinfo=UTC)
@@ -317,27 +317,66 @@ def largest_operation(state: OperationState = "failed") -> OperationStatus:
     )
 
 
-def status(**more: object) -> StatusResult:
-    rows = tuple(
-        NodeRow(
-            pod=f"cockroachdb-{n}",
-            phase="Running",
-            is_ready=True,
-            node_id=str(n + 1),
-            is_live=True,
-            build="v25.2.3",
-            volume="Bound 1Gi",
-            certificate="until 2027-11-25",
-        )
-        for n in range(3)
-    )
+def node_row(ordinal: int, **more: object) -> NodeRow:
+    pod = f"cockroachdb-{ordinal}"
+    fields: dict[str, object] = {
+        "pod": pod,
+        "phase": "Running",
+        "is_ready": True,
+        "node_id": str(ordinal + 1),
+        "is_live": True,
+        "build": "v25.2.3",
+        "address": f"{pod}.cockroachdb.crdb.svc.cluster.local:26257",
+        "image": "local.invalid/cockroach:v25.2.3",
+        "is_draining": False,
+        "membership": "active",
+        "replicas": 42,
+        "volume": "Bound 1Gi",
+        "certificate": "present",
+        "certificate_until": AT + timedelta(days=364, hours=1),
+        "certificate_by": "node",
+    }
+    return NodeRow.model_validate({**fields, **more})
+
+
+def status(count: int = 3, **more: object) -> StatusResult:
     fields: dict[str, object] = {
         "ref": REF,
         "taken_at": AT,
         "is_deployed": True,
-        "wanted": 3,
-        "ready": 3,
+        "wanted": count,
+        "ready": count,
         "version": "v25.2.3",
-        "nodes": rows,
+        "nodes": tuple(node_row(n) for n in range(count)),
+        "parts": (
+            Part(name="pods and volumes", at=AT),
+            Part(name="database", at=AT + timedelta(seconds=1), oldest=AT - timedelta(seconds=8)),
+            Part(name="certificates", at=AT + timedelta(seconds=2)),
+        ),
+        "ranges": Ranges(under_replicated=0, unavailable=0),
+        "client": "ready",
+        "authority_until": AT + timedelta(days=1800),
     }
     return StatusResult.model_validate({**fields, **more})
+
+
+def largest_status() -> StatusResult:
+    """Everything as long as it can be, and full of markup."""
+    long = (NASTY + " ") * 100
+    row = node_row(
+        0, pod=long, phase=long, is_ready=False, volume=long, certificate=long, certificate_until=None, node_id=long,
+        build=long, address=long, image=long, membership=long, trouble=long, restarts=10**9, is_draining=True,
+    )  # fmt: skip
+    rows = tuple(row.model_copy(update={"image": f"{n}{long}", "address": f"{n}{long}"}) for n in range(99))
+    return status(
+        99,
+        version=long,
+        nodes=(*rows, *(row.model_copy(update={"pod": ""}) for _ in range(99))),
+        database=long,
+        pending_csrs=10**6,
+        drift=(long,) * 30,
+        parts=(*status().parts, Part(name="certificates", at=AT, reason=long), Part(name=long, at=AT, reason=long)),
+        leftover_volumes=(long,) * 99,
+        client=long,
+        client_until=AT,
+    )

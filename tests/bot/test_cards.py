@@ -264,10 +264,11 @@ def test_a_cut_never_splits_an_entity(limit: int) -> None:
             id="whoami",
         ),
         pytest.param(status_message(given.status()), id="status"),
+        pytest.param(status_message(given.status(12), running="scale, asked for by Erin.", url=URL), id="12 nodes"),
         pytest.param(status_message(given.status(is_deployed=False, nodes=()), running="x" * 900), id="not deployed"),
         pytest.param(
-            status_message(given.status(nodes=given.status().nodes * 33, database="x" * 900, drift=("y" * 900,) * 30)),
-            id="large status",
+            status_message(given.largest_status(), running=given.NASTY * 99, url=URL),
+            id="largest status",
         ),
         pytest.param(csr_message(CsrResult(ref=given.REF, taken_at=given.AT)), id="no csr"),
         pytest.param(

@@ -57,6 +57,56 @@ def restricted_pod(namespace: str, name: str, *, claim_name: str) -> dict[str, A
     }
 
 
+def spread_set(namespace: str, name: str, *, replicas: int) -> list[dict[str, Any]]:
+    """A StatefulSet whose pods share no node and are disrupted one at a time, and a Service for the pods that serve."""
+    labels = {"app": name}
+    metadata = {"name": name, "namespace": namespace}
+    template = restricted_pod(namespace, name, claim_name="data")["spec"]
+    del template["volumes"]
+    template["containers"][0]["command"] = ["/bin/dash", "-c", "echo started; exec /pause"]
+    template["affinity"] = {
+        "podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [
+                {"labelSelector": {"matchLabels": labels}, "topologyKey": "kubernetes.io/hostname"}
+            ]
+        }
+    }
+    data = claim(namespace, "data")
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata,
+            "spec": {"clusterIP": "None", "selector": labels},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata | {"name": "hello"},
+            "spec": {"selector": {"serves": "yes"}, "ports": [{"port": 8000}]},
+        },
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": metadata,
+            "spec": {"maxUnavailable": 1, "selector": {"matchLabels": labels}},
+        },
+        {
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": metadata,
+            "spec": {
+                "serviceName": name,
+                "replicas": replicas,
+                "podManagementPolicy": "Parallel",
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": template},
+                "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": data["spec"]}],
+            },
+        },
+    ]
+
+
 def wait_ready(cluster: Cluster, namespace: str, name: str) -> None:
     """Wait until a pod is ready."""
     cluster.kubectl("wait", f"--namespace={namespace}", "--for=condition=Ready", f"pod/{name}", "--timeout=40s")

@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from devtools.cluster import Cluster, ClusterError, process
 from devtools.cluster.layout import Layout
 from devtools.cluster.report import silent
+from tests.cluster.halfway import begin_up, kill
 from tests.cluster.objects import apply, claim, in_pod, restricted_pod, wait_ready
 from tests.cluster.traces import Traces, eventually, settings
 
@@ -47,23 +46,6 @@ def program(layout: Layout, name: str) -> int:
     children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
     found = [int(pid) for pid in children if name in Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")]
     return found[0] if found else 0
-
-
-def begin_up(state: Path, *, until: str) -> subprocess.Popen[str]:
-    """Run `up` in a process of its own as far as it says `until`."""
-    command = [sys.executable, "-m", "devtools.cluster", "up", "--name=mortal", f"--state={state}"]
-    caller = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert caller.stderr
-    assert any(until in line for line in caller.stderr)
-    return caller
-
-
-def kill(caller: subprocess.Popen[str]) -> None:
-    """End it as if it had never been told."""
-    caller.kill()
-    caller.wait()
-    assert caller.stderr
-    caller.stderr.close()
 
 
 def test_machine_is_as_before_when_a_cluster_was_up_and_down(state: Path, layout: Layout) -> None:
@@ -139,7 +121,7 @@ def test_killed_node_takes_everything_with_it_and_comes_up_again(
 
 def test_up_that_was_killed_half_way_is_carried_on_by_the_next(state: Path, layout: Layout) -> None:
     Cluster("mortal", state_dir=state, report=silent).down()
-    kill(begin_up(state, until="starting, API server"))
+    kill(begin_up("mortal", state, until="starting, API server"))
     cluster = Cluster("mortal", state_dir=state, report=silent)
     assert cluster.status().state == "starting"
     first = process.first(layout)
@@ -153,7 +135,7 @@ def test_up_that_was_killed_half_way_is_carried_on_by_the_next(state: Path, layo
 def test_down_after_an_up_that_was_killed_half_way_leaves_nothing(state: Path, layout: Layout) -> None:
     cluster = Cluster("mortal", state_dir=state, report=silent)
     cluster.down()
-    kill(begin_up(state, until="starting, API server"))
+    kill(begin_up("mortal", state, until="starting, API server"))
     traces = Traces.of(layout)
 
     cluster.down()
@@ -163,7 +145,7 @@ def test_down_after_an_up_that_was_killed_half_way_leaves_nothing(state: Path, l
 
 def test_cluster_outlives_the_one_that_started_it(state: Path) -> None:
     cluster = Cluster("mortal", state_dir=state, report=silent)
-    caller = begin_up(state, until="is up after")
+    caller = begin_up("mortal", state, until="is up after")
     kill(caller)
 
     assert cluster.is_up()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.cluster import cgroups, machine
+from devtools.cluster import Cluster, cgroups, machine
 from devtools.cluster.errors import ClusterError, UnsupportedMachineError
 from devtools.cluster.layout import Layout
 from devtools.cluster.record import Record, check_folder
@@ -126,6 +126,22 @@ def test_name_that_cannot_be_a_host_name_is_refused(name: str) -> None:
 def test_state_that_the_node_would_hide_is_refused(folder: str) -> None:
     with pytest.raises(ClusterError, match="covers with its own"):
         Layout.of("dev", state=Path(folder))
+
+
+@pytest.mark.parametrize("nodes", [0, -1, 10])
+def test_number_of_nodes_out_of_range_is_refused_with_an_example(nodes: int) -> None:
+    with pytest.raises(ClusterError, match=f"cannot have {nodes} nodes: 1 to 9 are expected, for example 3"):
+        Cluster("dev", nodes=nodes)
+    assert run("up", f"--nodes={nodes}").returncode == 2
+
+
+@pytest.mark.parametrize("command", ["kill-node", "start-node"])
+def test_node_that_is_not_there_is_refused_with_what_makes_one(tmp_path: Path, command: str) -> None:
+    done = run(command, "--state", str(tmp_path / "none"), "2")
+
+    assert done.returncode == 1
+    assert "up --nodes 3" in done.stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_same_name_in_another_folder_is_another_cluster(tmp_path: Path) -> None:

@@ -46,9 +46,9 @@ class Traces:
 
     @classmethod
     def of(cls, layout: Layout) -> "Traces":
-        """Everything below the process that holds the node's namespaces."""
+        """Everything below the processes that hold the nodes' namespaces."""
         outside = {_link("self", kind) for kind in NAMESPACES}
-        inside = {_link(pid, kind) for pid in _family(process.outer(layout)) for kind in NAMESPACES}
+        inside = {_link(pid, kind) for pid in _family(_processes(layout)) for kind in NAMESPACES}
         return cls(layout=layout, namespaces=frozenset(inside - outside - {""}))
 
     def left(self) -> list[str]:
@@ -56,11 +56,16 @@ class Traces:
         processes = [
             f"process {pid}" for pid in _living() if {_link(pid, kind) for kind in NAMESPACES} & self.namespaces
         ]
-        nodes = [f"process {pid}" for pid in (*process.outer(self.layout), *process.first(self.layout))]
+        nodes = [f"process {pid}" for pid in _processes(self.layout)]
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
         marks = [str(self.layout.state), *self.namespaces]
         mounts = [f"mount {line}" for line in lines if any(mark in line for mark in marks)]
-        return processes + nodes + mounts + [f"cgroup {folder}" for folder in cgroups.left(self.layout.cgroup)]
+        folders = [folder for node in self.layout.all() for folder in cgroups.left(node.cgroup)]
+        return processes + nodes + mounts + [f"cgroup {folder}" for folder in folders]
+
+
+def _processes(layout: Layout) -> list[int]:
+    return [pid for node in layout.all() for pid in (*process.outer(node), *process.first(node))]
 
 
 def _pids() -> list[str]:

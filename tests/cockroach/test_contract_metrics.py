@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from activities.standing import EXPIRATION
 from tests.cockroach.conftest import MakeNodes
 from tests.cockroach.nodes import WAITS, Node
 
@@ -87,6 +88,15 @@ def test_values_tell_of_this_node(scraped: Samples, standin: None) -> None:
     assert 'tag="v25.2.3"' in build
     assert scraped["ranges_underreplicated"] == [(f'store="{node_id}",node_id="{node_id}"', 0)]
     assert scraped["sql_query_count"][0][0] == f'node_id="{node_id}",tenant="system"'
+
+
+def test_sql_tells_until_when_the_certificate_of_this_very_node_is_valid(
+    cluster: Sequence[Node], client: Path, scraped: Samples
+) -> None:
+    answer = cluster[1].sql(EXPIRATION, client=client)
+
+    (row,) = answer.table()
+    assert float(row["value"]) == scraped["security_certificate_expiration_node"][0][1]
 
 
 def test_each_scrape_is_fresh(cluster: Sequence[Node], client: Path) -> None:

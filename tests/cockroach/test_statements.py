@@ -50,6 +50,12 @@ def _refusal(text: str) -> RemoteError:
             {"kind": "store sums", "sums": [["ranges.unavailable", "lost"], ["replicas", "sum"]]},
             id="sums over stores",
         ),
+        pytest.param(
+            "SELECT value FROM crdb_internal.node_metrics WHERE name = 'security.certificate.expiration.node'",
+            HERE,
+            {"kind": "node metric", "name": "security.certificate.expiration.node"},
+            id="a metric of this node",
+        ),
         pytest.param("SHOW ZONE CONFIGURATION FROM RANGE default", QUERY, {"kind": "zone"}, id="zone"),
         pytest.param("SHOW ZONE CONFIGURATION FOR RANGE default", QUERY, {"kind": "zone"}, id="zone before v20.2"),
         pytest.param(

@@ -28,6 +28,8 @@ class FakeNodes:
         self.knows_all_zones = True
         self.preserved = ""
         self.drains_left = 0
+        #: Seconds since 1970 as each node prints them; what a release does not say is another text.
+        self.expirations = ["1.8253728e+09"] * count
         #: Replicas that move at every round of the command.
         self.moves = 0
 
@@ -96,6 +98,8 @@ class FakeNodes:
             "SHOW CLUSTER SETTING version": "25.2",
             "SHOW CLUSTER SETTING cluster.preserve_downgrade_option": self.preserved,
         }
+        if "security.certificate.expiration.node" in statement:
+            return ({"value": self.expirations[node.ordinal]},)
         if statement in ("SHOW ALL ZONE CONFIGURATIONS", "SHOW ZONE CONFIGURATION FROM RANGE default"):
             is_all = statement.startswith("SHOW ALL")
             if not self.zones or (is_all and not self.knows_all_zones):

@@ -21,6 +21,7 @@ from operations.chat import MessageRef, Say, ShowCard, ShowGate, ShowOperation
 from operations.csr import CsrRequest, CsrResult, CsrRow
 from operations.decide import ApproveRequest, CancelRequest, DenyRequest, HelpRequest
 from operations.deploy import DeployRequest, DeployResult, DeployStart
+from operations.drill import DrillRequest, DrillResult, DrillStart
 from operations.gate import Decided, Gates, GateStatus, Question
 from operations.init import InitRequest, InitResult, InitStart
 from operations.messages import (
@@ -36,7 +37,7 @@ from operations.messages import (
     Token,
 )
 from operations.scale import ScaleRequest, ScaleResult, ScaleStart
-from operations.status import NodeRow, StatusRequest, StatusResult
+from operations.status import NodeRow, Part, Ranges, StatusRequest, StatusResult
 from operations.strangers import StrangersResult, StrangersSeen, StrangersStart
 from operations.whoami import WhoamiRequest
 from tests.domain.given import NODE, POLICY
@@ -57,6 +58,7 @@ _PROBLEM = Problem(code="init.mixed", message="Nodes differ.", hint="Look at the
 _OPERATION = OperationStatus(
     operation="deploy", ref=REF, headline="deploy shop", state="failed", requester=ALICE, workflow_id=CHANGE,
     run_id=RUN, sequence=7, steps=(_STEP,), plan=("one",), facts=("two",), problem=_PROBLEM, may_ask_again=True,
+    may_cancel=False,
     started_at=AT, ended_at=AT,
 )  # fmt: skip
 _EVIDENCE = Evidence(
@@ -85,6 +87,13 @@ _GATE = GateStatus(
     asked_at=AT, shown_at=AT, expires_at=AT, sentence="Approved by Alice.",
 )  # fmt: skip
 _SCALE = ScaleRequest(ref=REF, nodes=4, plan=True, decommission_dead=True)
+_DRILL = DrillRequest(ref=REF, drill="kill-node", node=1, plan=True)
+_PART = Part(name="database", at=AT, oldest=AT, reason="slow")
+_NODE_ROW = NodeRow(
+    pod="cockroachdb-0", phase="Running", is_ready=True, restarts=1, volume="Bound", certificate="present", node_id="1",
+    is_live=True, build="v25.2.3", address="cockroachdb-0.cockroachdb:26257", image="cockroach:v25.2.3",
+    is_draining=False, membership="active", replicas=42, certificate_until=AT, certificate_by="node", trouble="none",
+)  # fmt: skip
 _MESSAGE = MessageRef(channel="C1", ts="1764072000.000100", thread_ts="1764072000.000000")
 _DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
 _INIT = InitRequest(ref=REF, plan=True)
@@ -118,6 +127,21 @@ SAMPLES: tuple[BaseModel, ...] = (
         decided_by=("Bob",),
         plan=("one",),
     ),
+    _DRILL,
+    DrillStart(request_id="r1", token=_TOKEN, request=_DRILL),
+    DrillResult(
+        outcome="survived",
+        pod="cockroachdb-1",
+        node_id=3,
+        volume="datadir-cockroachdb-1 (pvc-1)",
+        gone_seconds=2.1,
+        ready_seconds=8.4,
+        healthy_seconds=12.0,
+        sql_asked=8,
+        sql_answered=8,
+        longest_gap_seconds=1.1,
+        plan=("one",),
+    ),
     DeployResult(
         outcome="deployed",
         nodes=3,
@@ -131,17 +155,9 @@ SAMPLES: tuple[BaseModel, ...] = (
     InitStart(request_id="r1", token=_TOKEN, request=_INIT),
     InitResult(outcome="initialized", nodes=3, target=0, cluster_id="c", version="25.2", plan=("one",)),
     StatusRequest(ref=REF),
-    NodeRow(
-        pod="cockroachdb-0",
-        phase="Running",
-        is_ready=True,
-        restarts=1,
-        volume="Bound",
-        certificate="until",
-        node_id="1",
-        is_live=True,
-        build="v25.2.3",
-    ),
+    _NODE_ROW,
+    _PART,
+    Ranges(under_replicated=1, unavailable=0),
     StatusResult(
         ref=REF,
         taken_at=AT,
@@ -150,9 +166,15 @@ SAMPLES: tuple[BaseModel, ...] = (
         ready=3,
         version="v25.2.3",
         database="not asked",
-        nodes=(NodeRow(pod="cockroachdb-0", phase="Running", is_ready=True),),
+        nodes=(_NODE_ROW,),
         pending_csrs=1,
         drift=("nodes",),
+        parts=(_PART,),
+        ranges=Ranges(under_replicated=1, unavailable=0),
+        leftover_volumes=("datadir-cockroachdb-4",),
+        client="ready",
+        client_until=AT,
+        authority_until=AT,
     ),
     CsrRequest(ref=REF),
     CsrRow(name="x", uid="u", pod="cockroachdb-0", state="pending", summary="17 of 17", created_at=AT),

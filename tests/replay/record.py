@@ -87,6 +87,13 @@ async def scale_changed_half_way(stage: Stage) -> Handle:
     return handle
 
 
+async def drill_survived(stage: Stage) -> Handle:
+    stage.world.serve(1, 3, 2)
+    handle = await stage.drill(1)
+    await handle.result()
+    return handle
+
+
 async def certify_issued(stage: Stage) -> Handle:
     handle = await stage.certify(stage.world.add_pod())
     stage.approve_all(BOB)
@@ -120,6 +127,7 @@ STORIES: tuple[Callable[[Stage], Awaitable[Handle]], ...] = (
     scale_up,
     scale_down_volume_deleted,
     scale_changed_half_way,
+    drill_survived,
     certify_issued,
     certify_denied,
     certify_expired_and_asked_again,

@@ -62,6 +62,7 @@ from operations.base import LookStart
 from operations.certify import Evidence
 from operations.csr import CsrResult
 from operations.status import StatusResult
+from tests.workflows.drilling import Drilling
 from tests.workflows.scaling import Scaling
 from tests.workflows.world import Request, World
 from tokens.keyring import KeyRing
@@ -144,7 +145,7 @@ class Ops:
             if not state.pods:
                 self.world.did("applied objects")
             if state.spec is None:
-                state.spec = request.spec
+                state.spec, state.init_target = request.spec, request.spec.init_target
             elif _without_target(state.spec) != _without_target(request.spec):
                 raise self.world.refuse("the recorded spec is overwritten")
             self.world.make_pods(state.spec)
@@ -426,7 +427,7 @@ class Signer:
 
 def ops_activities(world: World, ring: KeyRing) -> list[Callable[..., Any]]:
     """All activities on the ops queue."""
-    return [*_methods(Ops(world, ring)), *_methods(Scaling(world))]
+    return [*_methods(Ops(world, ring)), *_methods(Scaling(world)), *_methods(Drilling(world))]
 
 
 def signer_activities(world: World, ring: KeyRing) -> list[Callable[..., Any]]:

@@ -46,7 +46,7 @@ STEPS: tuple[Step, ...] = (
     Step("deploy", "objects", ("cluster.apply",)),
     Step("deploy", "certificates", ("certificates.read", "signing.sign")),
     Step("deploy", "running", ("cluster.wait_running",)),
-    Step("deploy", "init", ("nodes.record_target", "nodes.init")),
+    Step("deploy", "init", ("nodes.init",)),
     Step("deploy", "ready", ("cluster.wait_ready",)),
     Step("deploy", "sql", ("sql.check",)),
     Step("deploy", "message", (SHOW_OPERATION, SAY)),

@@ -30,6 +30,7 @@ from temporalio.worker import Worker
 
 import operations.base
 import operations.deploy
+import operations.drill
 import operations.init
 import operations.scale
 from domain.configuration import Configuration
@@ -42,6 +43,7 @@ from gateway.settings import TemporalSettings
 from operations.base import Operation, Start
 from operations.certify import CertifyResult, CertifyStart, CertifyStatus
 from operations.deploy import DeployRequest, DeployResult, DeployStart
+from operations.drill import DrillRequest, DrillResult, DrillStart
 from operations.gate import GateStatus
 from operations.init import InitRequest, InitResult, InitStart
 from operations.messages import DecisionReceipt, OperationStatus, StepState, Token, Verb
@@ -94,6 +96,14 @@ class Stage:
         start = InitStart(request=request, request_id=request_id, token=token)
         return await self._start(operations.init.OPERATION, start, person, result_type=InitResult)
 
+    async def drill(self, node: int, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, DrillResult]:
+        """Ask for a node to be killed the way the bot does."""
+        request = DrillRequest(ref=self.world.ref, drill="kill-node", node=node, **wishes)
+        request_id = uuid.uuid4().hex
+        token = self._signed(person, "drill", request, request_id)
+        start = DrillStart(request=request, request_id=request_id, token=token)
+        return await self._start(operations.drill.OPERATION, start, person, result_type=DrillResult)
+
     def _signed(self, person: Person, operation: str, request: operations.base.Request, request_id: str) -> Token:
         workflow_id = change_id(self.world.ref)
         return self.pen.start(person, operation, request, workflow_id=workflow_id, request_id=request_id)
@@ -136,7 +146,7 @@ class Stage:
 
     async def until_started(self, workflow_id: str) -> None:
         """Wait until a run of that id is there."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 with suppress(RPCError):
                     await self.client.get_workflow_handle(workflow_id).describe()

@@ -37,8 +37,9 @@ async def test_deploys_a_cluster_when_every_certificate_is_approved(stage: Stage
     effects = stage.world.state.effects
     decided = [f"{what} {csr}" for what in ("approved", "issued") for csr in CSRS]
     assert effects[:3] == ["made CA", "published CA", "applied objects"]
-    assert sorted(effects[3:-2]) == sorted(decided)
-    assert effects[-2:] == ["recorded target 0", "init 0"]
+    assert sorted(effects[3:-1]) == sorted(decided)
+    assert effects[-1:] == ["init 0"]
+    assert stage.world.state.init_target == 0
 
 
 async def test_shows_the_operation_in_one_message_and_says_its_end_once(stage: Stage) -> None:
@@ -203,9 +204,9 @@ async def test_a_silent_signer_is_named_and_nothing_was_created(
 async def test_init_is_not_sent_where_some_node_serves_and_others_wait(stage: Stage) -> None:
     stage.world.keep_certificates(*NODES)
     stage.approve_all(BOB)
-    gate = stage.world.gates["nodes.record_target"] = asyncio.Event()
+    gate = stage.world.gates["nodes.init"] = asyncio.Event()
     handle = await stage.deploy()
-    await until(lambda: "nodes.record_target" in stage.world.state.calls)
+    await until(lambda: "nodes.init" in stage.world.state.calls)
     stage.world.state.cluster_ids = {2: "by-hand"}
     gate.set()
     await until(lambda: "nodes.observe" in stage.world.state.calls)

@@ -12,7 +12,7 @@ import hashlib
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -153,6 +153,11 @@ class World:
         #: Replicas that leave each decommissioning node at each look, and what a trial says blocks it.
         self.moves = 12
         self.blocked: list[str] = []
+        #: Of a drill: probes that SQL answers, what else stands there afterwards, and a pod that does not come back.
+        self.answered = 8
+        self.back: dict[str, object] = {}
+        self.never_back = False
+        self.killed_ago = timedelta(0)
         self._relists = 0
 
     # --- how an activity acts on it ---
