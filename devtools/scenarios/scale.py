@@ -97,7 +97,9 @@ async def _down(driver: Driver, told: Told) -> tuple[str, dict[str, object]]:
         found=result,
     )
     root = await driver.root(run, words="done")
-    told.check("the message says what became of the volumes", f"deleted: {deleted}" in text_of(root), found=root)
+    said = text_of(root)
+    told.check("the message says what became of the volumes", f"deleted: {deleted}" in said, found=said)
+    told.check("and that replicas moved away", "replicas moved away" in said, found=said)
     now_pods, now_claims = uids(driver, "pods", prefix="cockroachdb-"), uids(driver, "pvc", prefix=CLAIM)
     gone = {pod(3), pod(4)}
     told.check("kubectl: the other pods are the same", now_pods == _without(pods, gone), found=now_pods)

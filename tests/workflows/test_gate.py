@@ -130,6 +130,14 @@ async def test_a_no_needs_no_reason_where_the_question_asks_for_none(stage: Stag
     assert (await handle.result()).answers[0].sentence == "Denied by Bob."
 
 
+async def test_an_answer_is_told_in_the_words_of_its_button(stage: Stage) -> None:
+    handle = await ask(stage, question(no="Keep", is_reason_required=False))
+
+    await click(stage, "deny", await stage.chat.gate("pending"))
+
+    assert (await handle.result()).answers[0].sentence == "“Keep” by Bob."
+
+
 async def test_the_rule_for_volumes_asks_for_two_different_people(stage: Stage) -> None:
     handle = await ask(stage, question(rule=ApprovalRule(approvals=2)))
     card = await stage.chat.gate("pending")

@@ -22,6 +22,7 @@ async def test_adds_nodes_one_at_a_time_each_certificate_approved(stage: Stage) 
     stage.approve_all(BOB)
 
     result = await (await stage.scale(5)).result()
+    await until(lambda: stage.chat.operation().state == "done")
 
     assert (result.outcome, result.before, result.nodes) == ("scaled", 3, 5)
     assert result.added == ("cockroachdb-3", "cockroachdb-4")
@@ -35,6 +36,9 @@ async def test_adds_nodes_one_at_a_time_each_certificate_approved(stage: Stage) 
     ]
     assert stage.world.state.spec is not None
     assert stage.world.state.spec.nodes == 5
+    details = {step.name: step.detail for step in stage.chat.operation().steps}
+    # The step names one certificate: the four others are not counted.
+    assert (details["certificate-3"], details["certificate-4"]) == ("", "")
 
 
 async def test_decommissions_by_address_before_any_pod_goes_and_keeps_the_volumes(stage: Stage) -> None:
