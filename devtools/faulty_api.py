@@ -173,7 +173,10 @@ class FaultyApi:
             try:
                 async for message in there:
                     if not is_lost and message.type == aiohttp.WSMsgType.BINARY:
-                        await here.send_bytes(message.data)
+                        try:
+                            await here.send_bytes(message.data)
+                        except ConnectionResetError:  # the caller was killed: nobody waits for the rest
+                            break
                 if is_lost:
                     _abort(request)
                 else:

@@ -96,6 +96,8 @@ class DepartureWorkflow(TargetWorkflow[Done]):
         since = moved_at = workflow.now()
         left, total = begun.left, max(before, begun.left)
         told = ""
+        if left:
+            self._detail(step, moving(left=left, total=total, seconds=0).sentence())
         while left > 0:
             followed = await self._or_cancel(
                 workflow.start_activity_method(

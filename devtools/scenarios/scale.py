@@ -72,6 +72,8 @@ async def _down(driver: Driver, told: Told) -> tuple[str, dict[str, object]]:
     told.say("erin types /crdb scale 3")
     kept, deleted = f"{CLAIM}3", f"{CLAIM}4"
     card = await gate_card(driver, run, kept, action="deny_now", seconds=120)
+    await driver.root(run, words="waits for a person")
+    told.say("both cards are open, and the operation's message says that it waits for people")
     plan = " ".join((await driver.operation(run)).plan)
     told.check("the plan names the nodes by id", "n2 (cockroachdb-4), n4 (cockroachdb-3)" in plan, found=plan)
     left = memberships(driver)

@@ -16,7 +16,7 @@ from devtools.faulty_api import FaultyApi
 from devtools.page import actions_of, text_of, until
 from devtools.scenarios.counted import check_no_message_twice
 from devtools.scenarios.driver import Driver, history_events, seconds_of
-from devtools.scenarios.scaled import CLAIM, deploy, pod, rows, trouble, uids, until_detail
+from devtools.scenarios.scaled import CLAIM, deploy, pod, root_says, rows, trouble, uids
 from devtools.scenarios.story import Story
 from devtools.scenarios.told import Told
 
@@ -41,8 +41,8 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
         api.fault("503", "GET", "/statefulsets/cockroachdb")
         run = await driver.type_change("erin", f"/crdb scale {_NODES - 2}")
         told.say(f"erin types /crdb scale {_NODES - 2}; the API server answers 503 once and 409 twice")
-        said = await until_detail(driver, run, step="move", words=" of ")
-        told.check("replicas move, and the message says how fast", "replicas" in said, found=said)
+        said = await root_says(driver, run, "a minute")
+        told.check("replicas move: the message has a bar and says how fast", "░" in said, found=said)
         left = {row["membership"] for row in rows(driver) if row["id"] in ("2", "4")}
         told.check("nodes 2 and 4 are decommissioning", left == {"decommissioning"}, found=left)
         told.check("every fault was met", not api.left(), found=api.left())

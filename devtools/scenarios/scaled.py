@@ -131,13 +131,11 @@ async def two_say_yes(driver: Driver, run: WorkflowHandle[Any, Any], words: str)
     return await until_gate(driver, run, words, "approved")
 
 
-async def until_detail(
-    driver: Driver, run: WorkflowHandle[Any, Any], *, step: str, words: str, seconds: float = 90
-) -> str:
-    """Wait until a step of a change is under way and says something; return it."""
+async def root_says(driver: Driver, run: WorkflowHandle[Any, Any], words: str, *, seconds: float = 90) -> str:
+    """Wait until the operation's message says something; return all that it says."""
 
     async def look() -> str | None:
-        found = (await driver.operation(run)).steps
-        return next((s.detail or s.title for s in found if s.name == step and words in s.detail and s.started_at), None)
+        said = text_of(await driver.root(run))
+        return said if words in said else None
 
-    return await until(look, f"the step {step} says “{words}”", seconds=seconds)
+    return await until(look, f"the operation's message says “{words}”", seconds=seconds)
