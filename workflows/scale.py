@@ -54,7 +54,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
         self._names: dict[str, str] = {}
         self._expected = self._before = 0
         self._is_first = True
-        self._is_held = False
+        self._is_held = self._is_turned = False
         self._added: list[str] = []
         self._removed: set[int] = set()
 
@@ -115,6 +115,9 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
         while True:
             self._facts = facts
             self._notice(facts)
+            if self._is_turned:
+                self._edit(plan=self._plan(facts).lines)
+                self._is_turned = False
             left = steps(facts, wanted=self._target, with_dead=self._with_dead, reused=sorted(self._reused))
             self._show_plan(left, facts)
             try:
@@ -124,7 +127,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
                     return
                 await self._do(left[0], facts)
             except RetargetedError:
-                await self._turn(facts)
+                await self._turn()
             self._is_first = False
             facts = (await self._observe()).facts.model_copy(
                 update={name: getattr(facts, name) for name in ("replication_factor", "version", "preserved")}
@@ -300,14 +303,15 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
             fresh.append(Step(name=actual, title=title))
         self._edit(steps=(*begun, *fresh))
 
-    async def _turn(self, facts: ScaleFacts) -> None:
-        """Take the new number; what was under way is shown as left off."""
+    async def _turn(self) -> None:
+        """Take the new number; what was under way is shown as left off, and the rest goes until it is planned anew."""
         for step in self._status.steps:
             if step.state == "failed":
                 self._set_step(step.name, "skipped", detail="left off: the number was changed")
-        self._edit(may_ask_again=False)
+        begun = tuple(step for step in self._status.steps if step.state != "todo")
+        self._edit(may_ask_again=False, steps=begun, plan=())
         await self._take_target()
-        self._edit(plan=self._plan(facts).lines)
+        self._is_turned = True
         self._show(is_urgent=True)
 
     async def _stop(self) -> None:

@@ -149,6 +149,9 @@ async def test_back_up_half_way_down_takes_nodes_back_and_ends_with_all_active(s
     assert {m.membership for m in stage.world.state.members} == {"active"}
     assert not any("resized" in effect for effect in stage.world.state.effects)
     assert "asked for by Alice" in await facts_of(stage, handle)
+    status = await stage.status(handle)
+    assert status.plan == ("take n4 (cockroachdb-3), n5 (cockroachdb-4) back: they stay",)
+    assert [(s.name, s.state) for s in status.steps] == [("preflight", "done"), ("move", "skipped"), ("back", "done")]
 
 
 async def test_half_of_the_way_back_keeps_one_and_lets_the_other_go(stage: Stage) -> None:
