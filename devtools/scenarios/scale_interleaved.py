@@ -1,8 +1,8 @@
 """Five nodes to three, changed back to five half way, while much goes wrong: no node is lost, none is left leaving.
 
-1. `/crdb scale 3`, with 409s of the API server and slow replicas. 2. The top pod is deleted by hand, the ops
-worker killed, an answer lost. 3. Somebody else types `/crdb scale 5`, is told who was first, and clicks to change the running one.
-4. It ends with five active nodes, the same volumes, and no request for a new certificate.
+1. `/crdb scale 3`, with 409s of the API server and slow replicas. 2. The top pod is deleted by hand, the ops worker
+killed, an answer lost. 3. Somebody else types `/crdb scale 5`, is told who was first, and clicks to change the running
+one. 4. It ends with five active nodes, the same volumes, and no request for a new certificate.
 """
 
 from __future__ import annotations
