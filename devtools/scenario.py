@@ -136,7 +136,7 @@ def main(arguments: list[str]) -> int:
     if given.name not in known:
         print(f"found scenario {given.name or 'none'}, expected one of the following, as in make scenario NAME=deploy")
         for name, (_, summary) in known.items():
-            print(f"  {name:<12}{summary}")
+            print(f"  {name:<19} {summary}")
         return 2
     why = why_no_cluster()
     if why:
