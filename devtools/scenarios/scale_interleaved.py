@@ -2,14 +2,16 @@
 
 1. `/crdb scale 3`, with 409s of the API server and slow replicas. 2. The top pod is deleted by hand, the ops worker
 killed, an answer lost. 3. Somebody else types `/crdb scale 5`, is told who was first, and clicks to change the running
-one. 4. It ends with five active nodes, the same volumes, and no request for a new certificate.
+one. 4. It ends with five active nodes, the same volumes, and no request for a new certificate. 5. `/crdb scale 4` is
+cancelled during the drain: the node is taken back and serves again.
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from activities.manifests.installation import OPS
 from devtools.faulty_api import FaultyApi
@@ -23,6 +25,8 @@ from devtools.scenarios.told import Told
 _NODES = 5
 #: Slow enough that all of it happens while replicas move: about ninety have to.
 _MOVES_PER_SECOND = 1.0
+#: Long enough to click Cancel meanwhile.
+_DRAIN_SECONDS = 20
 
 
 async def play(driver: Driver, told: Told) -> dict[str, object]:
@@ -65,8 +69,14 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     await _five_and_well(driver, told)
     told.check("the volumes are the same", uids(driver, "pvc", prefix=CLAIM) == claims)
     told.check("no new request", set(driver.csr_conditions()) == asked, found=driver.csr_conditions())
+    stopped = await _cancelled(driver, told)
     await check_no_message_twice(driver, told)
-    return {"seconds of the scale": round(await seconds_of(run), 1), "history events": await history_events(run)}
+    return {
+        "seconds of the changed scale": round(await seconds_of(run), 1),
+        "history events": await history_events(run),
+        "seconds of the cancelled one": round(await seconds_of(stopped), 1),
+        "history events of it": await history_events(stopped),
+    }
 
 
 async def _change(driver: Driver, told: Told, run: WorkflowHandle[Any, Any]) -> None:
@@ -87,6 +97,33 @@ async def _change(driver: Driver, told: Told, run: WorkflowHandle[Any, Any]) -> 
         return f"to {_NODES} nodes" in (await driver.operation(run)).headline
 
     await until(is_changed, "the running scale goes to 5", seconds=60)
+
+
+async def _cancelled(driver: Driver, told: Told) -> WorkflowHandle[Any, Any]:
+    """Scale down by one, and cancel while the node drains."""
+    top = _NODES - 1
+    trouble(driver, 0, moves_per_second=100)
+    trouble(driver, top, drain_seconds=_DRAIN_SECONDS)
+    before = uids(driver, "pods", prefix=pod(top))
+    run = await driver.type_change("erin", f"/crdb scale {top}")
+    told.say(f"erin types /crdb scale {top}")
+
+    async def drains() -> bool:
+        return any(step.name == "drain" and step.state == "running" for step in (await driver.operation(run)).steps)
+
+    await until(drains, "the node drains", seconds=90)
+    answer = await driver.page.click("erin", await driver.root(run), "cancel")
+    assert answer["ok"], f"the click was not taken: {answer}"
+    told.say("erin clicks Cancel while the node drains")
+    with contextlib.suppress(WorkflowFailureError):  # that is how it ends; the message says as what
+        await run.result()
+    said = text_of(await driver.root(run, words="cancelled"))
+    told.check("the message says who was taken back, and restarted", "restarted, since" in said, found=said)
+    await _five_and_well(driver, told)
+    told.check(
+        "its pod is a new one, since a drained node serves no more", uids(driver, "pods", prefix=pod(top)) != before
+    )
+    return run
 
 
 async def _five_and_well(driver: Driver, told: Told) -> None:
