@@ -146,8 +146,11 @@ class DepartureWorkflow(TargetWorkflow[Done]):
                 hint="Mend the ranges that are named, or add a node first; then ask again.",
             )
 
-    async def _take_back(self, spec: ClusterSpec, ids: tuple[int, ...]) -> str:
-        """Recommission nodes that are on their way out; a cancel does not stop it. Returns what to say of it."""
+    async def _take_back(self, spec: ClusterSpec, ids: tuple[int, ...]) -> tuple[str, str]:
+        """Recommission nodes that are on their way out; a cancel does not stop it.
+
+        Returns who was taken back, and what else there is to say of it.
+        """
         found = await workflow.execute_activity_method(
             MembershipActivities.recommission,
             self._about(spec, ids),
@@ -158,17 +161,17 @@ class DepartureWorkflow(TargetWorkflow[Done]):
         back = [node.name() for node in found.nodes if node.is_member]
         gone = [node.name() for node in found.nodes if not node.is_member]
         self._departed |= {node.id for node in found.nodes if not node.is_member}
-        said = [f"taken back: {', '.join(back)}"] if back else []
-        said += [f"restarted, since they were drained: {_named(found.restarted)}"] if found.restarted else []
+        said = [f"restarted, since they were drained: {_named(found.restarted)}"] if found.restarted else []
         said += [f"decommissioned already, which nothing takes back: {', '.join(gone)}"] if gone else []
-        return "; ".join(said)
+        return f"taken back: {', '.join(back)}" if back else "", "; ".join(said)
 
     async def _undo(self, spec: ClusterSpec | None) -> None:
         """Take back what has begun to leave, and say so; that it failed is said as well, and is no second failure."""
         if spec is None or not self._departing:
             return
         try:
-            said = await self._take_back(spec, tuple(sorted(self._departing)))
+            parts = await self._take_back(spec, tuple(sorted(self._departing)))
+            said = "; ".join(part for part in parts if part)
         except ActivityError as error:
             ids = _named(tuple(sorted(self._departing)))
             said = f"{ids} could not be taken back and still leave: {problem_of(error).message}"

@@ -138,7 +138,8 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
         match step.kind:
             case "recommission":
                 with self._step(self._names["back"]):
-                    self._detail(self._names["back"], await self._take_back(facts.recorded, step.ids))
+                    _, said = await self._take_back(facts.recorded, step.ids)
+                    self._detail(self._names["back"], said)  # who is back is the step's title
             case "decommission":
                 await self._leave(step, facts, facts.recorded)
             case "shrink":
@@ -309,7 +310,8 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
             if step.state == "failed":
                 self._set_step(step.name, "skipped", detail="left off: the number was changed")
         begun = tuple(step for step in self._status.steps if step.state != "todo")
-        self._edit(may_ask_again=False, steps=begun, plan=())
+        next_one = Step(name="again", title="Planned anew from what is there")
+        self._edit(may_ask_again=False, steps=(*begun, next_one), plan=())
         await self._take_target()
         self._is_turned = True
         self._show(is_urgent=True)

@@ -65,7 +65,11 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
         found=result,
     )
     root = await driver.root(run, words="done")
-    told.check("the message says who was taken back", "taken back: n2" in text_of(root), found=text_of(root))
+    told.check(
+        "the message says who was taken back",
+        "n2 (cockroachdb-4), n4 (cockroachdb-3) taken back" in text_of(root),
+        found=text_of(root),
+    )
     await _five_and_well(driver, told)
     told.check("the volumes are the same", uids(driver, "pvc", prefix=CLAIM) == claims)
     told.check("no new request", set(driver.csr_conditions()) == asked, found=driver.csr_conditions())
