@@ -39,25 +39,38 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
         api.redirect(folder / f"{OPS}.kubeconfig")
         await driver.restart(driver.stack.ops)
         told.say("ops: reaches the API server through a proxy that answers wrongly on request")
-        trouble(driver, 0, moves_per_second=_MOVES_PER_SECOND)
-        claims, asked = uids(driver, "pvc", prefix=CLAIM), set(driver.csr_conditions())
-        api.fault("409", "PATCH", f"/persistentvolumeclaims/{CLAIM}", count=2)
-        api.fault("503", "GET", "/statefulsets/cockroachdb")
-        run = await driver.type_change("erin", f"/crdb scale {_NODES - 2}")
-        told.say(f"erin types /crdb scale {_NODES - 2}; the API server answers 503 once and 409 twice")
-        said = await root_says(driver, run, "a minute")
-        told.check("replicas move: the message has a bar and says how fast", "░" in said, found=said)
-        left = {row["membership"] for row in rows(driver) if row["id"] in ("2", "4")}
-        told.check("nodes 2 and 4 are decommissioning", left == {"decommissioning"}, found=left)
-        told.check("every fault was met", not api.left(), found=api.left())
+        changed = await _changed(driver, told, api)
+        cancelled = await _cancelled(driver, told)
+    await check_no_message_twice(driver, told)
+    return {
+        "seconds of the changed scale": round(await seconds_of(changed), 1),
+        "history events": await history_events(changed),
+        "seconds of the cancelled one": round(await seconds_of(cancelled), 1),
+        "history events of it": await history_events(cancelled),
+    }
 
-        driver.kubectl("delete", "pod", pod(_NODES - 1), "--wait=false")
-        told.say(f"somebody deletes {pod(_NODES - 1)} by hand")
-        await driver.restart(driver.stack.ops)
-        told.say("ops: killed with SIGKILL and started again")
-        api.fault("lost", "GET", "/exec", "command=recommission")
-        await _change(driver, told, run)
-        result = await run.result()
+
+async def _changed(driver: Driver, told: Told, api: FaultyApi) -> WorkflowHandle[Any, Any]:
+    """Scale to three, and have it changed to five amid all the trouble."""
+    trouble(driver, 0, moves_per_second=_MOVES_PER_SECOND)
+    claims, asked = uids(driver, "pvc", prefix=CLAIM), set(driver.csr_conditions())
+    api.fault("409", "PATCH", f"/persistentvolumeclaims/{CLAIM}", count=2)
+    api.fault("503", "GET", "/statefulsets/cockroachdb")
+    run = await driver.type_change("erin", f"/crdb scale {_NODES - 2}")
+    told.say(f"erin types /crdb scale {_NODES - 2}; the API server answers 503 once and 409 twice")
+    said = await root_says(driver, run, "a minute")
+    told.check("replicas move: the message has a bar and says how fast", "░" in said, found=said)
+    left = {row["membership"] for row in rows(driver) if row["id"] in ("2", "4")}
+    told.check("nodes 2 and 4 are decommissioning", left == {"decommissioning"}, found=left)
+    told.check("every fault was met", not api.left(), found=api.left())
+
+    driver.kubectl("delete", "pod", pod(_NODES - 1), "--wait=false")
+    told.say(f"somebody deletes {pod(_NODES - 1)} by hand")
+    await driver.restart(driver.stack.ops)
+    told.say("ops: killed with SIGKILL and started again")
+    api.fault("lost", "GET", "/exec", "command=recommission")
+    await _change(driver, told, run)
+    result = await run.result()
         told.check("the answer of a recommission was lost, which was sent again", not api.left(), found=api.left())
     told.check(
         "scaled to five, and nobody left",
@@ -73,14 +86,7 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     await _five_and_well(driver, told)
     told.check("the volumes are the same", uids(driver, "pvc", prefix=CLAIM) == claims)
     told.check("no new request", set(driver.csr_conditions()) == asked, found=driver.csr_conditions())
-    stopped = await _cancelled(driver, told)
-    await check_no_message_twice(driver, told)
-    return {
-        "seconds of the changed scale": round(await seconds_of(run), 1),
-        "history events": await history_events(run),
-        "seconds of the cancelled one": round(await seconds_of(stopped), 1),
-        "history events of it": await history_events(stopped),
-    }
+    return run
 
 
 async def _change(driver: Driver, told: Told, run: WorkflowHandle[Any, Any]) -> None:
