@@ -71,7 +71,7 @@ async def _changed(driver: Driver, told: Told, api: FaultyApi) -> WorkflowHandle
     api.fault("lost", "GET", "/exec", "command=recommission")
     await _change(driver, told, run)
     result = await run.result()
-        told.check("the answer of a recommission was lost, which was sent again", not api.left(), found=api.left())
+    told.check("the answer of a recommission was lost, which was sent again", not api.left(), found=api.left())
     told.check(
         "scaled to five, and nobody left",
         (result["outcome"], result["nodes"], result["decommissioned"]) == ("scaled", _NODES, []),
