@@ -148,6 +148,8 @@ class FaultyApi:
         try:
             async for chunk in answer.content.iter_any():
                 await response.write(chunk)
+        except ConnectionResetError:  # the watch was cut here, or its caller killed
+            pass
         finally:
             self._watches.pop(transport, None)
         return response

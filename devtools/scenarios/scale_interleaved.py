@@ -129,17 +129,22 @@ async def _cancelled(driver: Driver, told: Told) -> WorkflowHandle[Any, Any]:
         await run.result()
     said = text_of(await driver.root(run, words="cancelled"))
     told.check("the message says who was taken back, and restarted", "restarted, since" in said, found=said)
+
+    async def is_new() -> bool:
+        found = uids(driver, "pods", prefix=pod(top))
+        return bool(found) and found != before
+
+    await until(is_new, f"{pod(top)} is another pod", seconds=60)
+    told.check("its pod is another one, since a drained node serves no more", True)
     await _five_and_well(driver, told)
-    told.check(
-        "its pod is a new one, since a drained node serves no more", uids(driver, "pods", prefix=pod(top)) != before
-    )
     return run
 
 
 async def _five_and_well(driver: Driver, told: Told) -> None:
     async def are_well() -> list[dict[str, str]] | None:
         found = rows(driver)
-        return found if [row["is_live"] for row in found] == ["true"] * _NODES else None
+        states = [(row["is_live"], row["is_draining"]) for row in found]
+        return found if states == [("true", "false")] * _NODES else None
 
     found = await until(are_well, "five nodes live", seconds=60)
     ids = {row["address"].split(".")[0]: row["id"] for row in found}
