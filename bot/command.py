@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from bot.fields import REF, FieldError, Given, read_fields
+from bot.fields import REF, FieldError, Given, bare_of, read_fields
 from bot.text import LIMIT, clean, words
 from domain.configuration import Configuration
 from domain.errors import InvalidRequestError
@@ -139,7 +139,9 @@ def _ref(given: Given, *, configuration: Configuration, channel: str, operation:
     else:
         wrong = f"Found no cluster bound to this channel, expected one to be named: {known}."
     first = sorted(here or configuration.clusters)
-    example = f"{COMMAND} {operation.name} {first[0]}" if first else f"{COMMAND} help"
+    # What else has to be said stands in the entry's own example, behind the operation's name.
+    rest = operation.example.split()[2:] if bare_of(operation.request) else []
+    example = " ".join([COMMAND, operation.name, first[0], *rest]) if first else f"{COMMAND} help"
     raise FieldError("command.no-cluster", wrong, hint=f"type {example}")
 
 

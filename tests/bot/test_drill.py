@@ -59,6 +59,13 @@ def test_a_bad_line_gets_one_clear_message_and_a_line_that_works(text: str, told
     assert "/crdb drill kill-node 1" in caught.value.hint
 
 
+def test_where_a_cluster_has_to_be_named_the_line_to_type_is_whole() -> None:
+    with pytest.raises(CommandError) as caught:
+        parse("drill kill-node 1", configuration=given.configuration(), channel="C0PRV")
+
+    assert "type /crdb drill cart kill-node 1" in caught.value.hint
+
+
 async def test_an_operator_starts_it_and_a_viewer_does_not(on: Stage) -> None:
     await on.command("vic", "drill kill-node 1")
     await on.whispered("vic", "operator")
