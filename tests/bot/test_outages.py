@@ -24,6 +24,8 @@ from tests.bot.harness import APP_TOKEN, SECRET, TOKEN, eventually
 from tests.bot.showing import FollowingWorkflow
 from tests.bot.test_process import ROOT, console_for, environment, event
 
+pytestmark = pytest.mark.faults
+
 Begin = Callable[[], Awaitable[WorkflowHandle[FollowingWorkflow, list[str]]]]
 
 

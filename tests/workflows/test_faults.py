@@ -17,6 +17,8 @@ from tests.workflows.fault_runs import KILLED, RUNS, Run, play_faults
 from tests.workflows.fault_table import render
 from tests.workflows.stage import Grounds
 
+pytestmark = pytest.mark.faults
+
 PLAYED = [
     pytest.param(step, fault, id=f"{step.operation}-{step.name}-{fault}")
     for step, fault in CELLS

@@ -12,6 +12,8 @@ import pytest
 from tests.workflows.fault_cells import STEPS, Step
 from tests.workflows.fault_runs import KILLED, play_outage
 
+pytestmark = pytest.mark.faults
+
 CHOSEN = frozenset({("deploy", "init"), ("certify", "sign"), ("init", "running")})
 OTHERS = [step for step in STEPS if (step.operation, step.name) not in CHOSEN]
 
