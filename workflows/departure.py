@@ -161,7 +161,7 @@ class DepartureWorkflow(TargetWorkflow[Done]):
         back = [node.name() for node in found.nodes if node.is_member]
         gone = [node.name() for node in found.nodes if not node.is_member]
         self._departed |= {node.id for node in found.nodes if not node.is_member}
-        said = [f"restarted, since they were drained: {_named(found.restarted)}"] if found.restarted else []
+        said = [f"restarted, since drained: {_named(found.restarted)}"] if found.restarted else []
         said += [f"decommissioned already, which nothing takes back: {', '.join(gone)}"] if gone else []
         return f"taken back: {', '.join(back)}" if back else "", "; ".join(said)
 

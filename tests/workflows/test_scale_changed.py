@@ -68,7 +68,7 @@ async def test_a_cancel_during_the_drain_restarts_what_was_drained(stage: Stage)
     gate.set()
 
     assert error.type == "Cancelled"
-    assert "restarted, since they were drained: n4" in await facts_of(stage, handle)
+    assert "restarted, since drained: n4" in await facts_of(stage, handle)
     assert not any("resized" in effect for effect in stage.world.state.effects)
 
 
