@@ -11,6 +11,7 @@ from typing import Any
 
 from devtools.page import Message, actions_of, text_of
 from devtools.scenarios.driver import CSRS, NODES, Driver, history_events, seconds_of
+from devtools.scenarios.scaled import rows
 from devtools.scenarios.story import Story
 from devtools.scenarios.told import Told
 
@@ -40,6 +41,7 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     told.check("days left are the nodes' own words", "as issued" not in whole, found=whole)
 
     before, asked = _facts(driver), set(driver.csr_conditions())
+    ids = {row["address"]: row["id"] for row in rows(driver)}
     await _refused(driver, told)
     told.check("refusals delete nothing", _facts(driver) == before)
 
@@ -51,6 +53,8 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     told.check("the drill ends as survived", result["outcome"] == "survived", found=result)
     told.check("one pod is another one", [n for n in NODES if before[n][0] != after[n][0]] == [_POD], found=after)
     told.check("its volume is the same", before[_POD][1] == after[_POD][1] != "", found=after)
+    now = {row["address"]: row["id"] for row in rows(driver)}
+    told.check("its node id is the same, and nobody joined", now == ids, found=now)
     told.check("its certificate was used again", set(driver.csr_conditions()) == asked)
     told.check("SQL answered meanwhile", result["sql_answered"] > 0 and result["sql_asked"] > 0, found=result)
     root = await driver.root(run, words="done")
