@@ -34,7 +34,6 @@ INIT: tuple[tuple[str, Kind, str, tuple[str, ...]], ...] = (
     ("init preflight 5xx", "503", "GET", ("/statefulsets/cockroachdb",)),
     ("init running time-out", "lost", "POST", ("/pods",)),
     ("init running watch dropped", "cut", "GET", ("/pods", "watch=true")),
-    ("init init time-out", "lost", "PATCH", ("/statefulsets/cockroachdb",)),
     ("init init answer lost", "lost", "GET", ("/exec", "command=init")),
     ("init sql 5xx", "503", "GET", ("/exec", "command=SELECT")),
 )
