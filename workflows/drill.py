@@ -9,19 +9,18 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.drill_payloads import BackRequest, DrillAbout, Killed, KillRequest, PodBack, Seen
     from activities.drilling import DrillingActivities
-    from activities.scale_payloads import ObserveRequest
-    from activities.scaling import ScalingActivities
     from domain.drill import Back, DrillFacts, DrillPlan, differences, plan_drill
     from domain.errors import BrokenError
     from domain.health import places
     from domain.model import NodeRef
     from operations.drill import DrillResult, DrillStart
     from workflows.certificates import CertifiedWorkflow
-    from workflows.retries import BACK_LOOK, BACK_WITHIN, HEALTH, HEALTH_LOOK, HEALTHY_WITHIN, MEMBERSHIP
+    from workflows.health import HealthyWorkflow
+    from workflows.retries import BACK_LOOK, BACK_WITHIN, HEALTH, MEMBERSHIP
 
 
 @workflow.defn(name="Drill")
-class DrillWorkflow(CertifiedWorkflow[DrillResult]):
+class DrillWorkflow(CertifiedWorkflow[DrillResult], HealthyWorkflow[DrillResult]):
     """Kill a node and see it come back.
 
     1. Preflight: initialized, all nodes live and active, nothing under-replicated or unavailable, a majority of every
@@ -62,7 +61,7 @@ class DrillWorkflow(CertifiedWorkflow[DrillResult]):
             return DrillResult(outcome="plan", pod=self._node.pod, plan=plan.lines)
         killed = await self._kill(facts)
         back = await self._until_back(facts, killed)
-        node_id, healthy = await self._until_healthy(facts, killed)
+        node_id, healthy = await self._until_well(facts, killed)
         after = Back(node_id=node_id, volume=back.volume, asked=back.asked, probes=back.seen.probes)
         self._tell(facts, back.seen, healthy=healthy)
         verdict = differences(facts, after)
@@ -150,30 +149,17 @@ class DrillWorkflow(CertifiedWorkflow[DrillResult]):
                         hint="Its volume is untouched, and Kubernetes goes on starting it. /crdb status shows the pod.",
                     )
 
-    async def _until_healthy(self, facts: DrillFacts, killed: Killed) -> tuple[int | None, float]:
+    async def _until_well(self, facts: DrillFacts, killed: Killed) -> tuple[int | None, float]:
         """Wait until all is well; return the id of the node that is on the pod now, and the seconds."""
-        begun = workflow.now()
         with self._step("healthy"):
-            while True:
-                observed = await workflow.execute_activity_method(
-                    ScalingActivities.observe,
-                    ObserveRequest(
-                        ref=self._ref, ordinals=tuple(range(facts.replicas)), seconds=HEALTH_LOOK.total_seconds()
-                    ),
-                    summary=f"{facts.replicas} nodes live, all ranges replicated",
-                    **HEALTH,
-                )
-                if not observed.waits:
-                    node = places(observed.facts.nodes).get(self._node.ordinal)
-                    return (node.id if node else None), _seconds(workflow.now(), killed.at)
-                said = ", ".join(observed.waits)
-                self._detail("healthy", f"waits: {said}")
-                if workflow.now() - begun >= HEALTHY_WITHIN:
-                    raise BrokenError(
-                        "drill.not-healthy",
-                        f"Within {HEALTHY_WITHIN.total_seconds() / 60:.0f} min the cluster was not well: found {said}.",
-                        hint="The pod is back; mend what is named. /crdb status shows it.",
-                    )
+            found = await self._until_healthy(
+                "healthy",
+                ordinals=tuple(range(facts.replicas)),
+                code="drill.not-healthy",
+                hint="The pod is back; mend what is named. /crdb status shows it.",
+            )
+            node = places(found.nodes).get(self._node.ordinal)
+            return (node.id if node else None), _seconds(workflow.now(), killed.at)
 
     def _tell(self, facts: DrillFacts, seen: Seen, *, healthy: float) -> None:
         node = facts.node

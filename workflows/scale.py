@@ -12,21 +12,22 @@ with workflow.unsafe.imports_passed_through():
     from activities.payloads import ClusterRequest
     from activities.scale_payloads import GoneRequest, Observed, ObserveRequest, ResizeRequest
     from activities.scaling import ScalingActivities
-    from domain.errors import BrokenError, OpsError, RefusedError
+    from domain.errors import OpsError, RefusedError
     from domain.model import ClusterSpec, NodeRef
     from domain.scale import ScaleFacts, ScalePlan, ScaleStep, is_toward, leaving, steps
     from domain.scale_refusals import plan_scale
     from operations.messages import Step
     from operations.scale import ScaleResult, ScaleStart
     from workflows.base import StoppedByPersonError
-    from workflows.retries import APPLY, GONE, HEALTH, HEALTH_LOOK, HEALTHY_WITHIN, OBSERVE, RUNNING
+    from workflows.health import HealthyWorkflow
+    from workflows.retries import APPLY, GONE, OBSERVE, RUNNING
     from workflows.scale_card import card_steps
     from workflows.target import RetargetedError
     from workflows.volumes import VolumesWorkflow
 
 
 @workflow.defn(name="Scale")
-class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
+class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
     """Scale a cluster.
 
     1. Preflight: number, nodes, ranges, room, volumes, unfinished upgrade, a decommission on trial; then the plan.
@@ -177,7 +178,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
                     **RUNNING,
                 )
             )
-            found = await self._until_healthy(name, ordinals=tuple(range(spec.nodes)))
+            found = await self._until_well(name, ordinals=tuple(range(spec.nodes)))
             node = next((n for n in found.nodes if n.ordinal == step.to - 1 and n.is_live), None)
             self._added.append(NodeRef(ordinal=step.to - 1).pod)
             self._detail(name, f"joined as n{node.id}" if node else "joined")
@@ -189,7 +190,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
         stay = tuple(o for o in range(min(facts.replicas, self._target)) if o not in away)
         is_begun = all(n.membership == "decommissioning" for n in facts.nodes if n.id in step.ids)
         if not is_begun and not self._is_first:  # else the preflight has seen it a moment ago
-            await self._until_healthy(names[0], ordinals=stay, leaving=step.ids)
+            await self._until_well(names[0], ordinals=stay, leaving=step.ids)
         await self._decommission(spec, step.ids, steps=names)
 
     async def _shrink(self, step: ScaleStep, facts: ScaleFacts) -> None:
@@ -227,31 +228,14 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult]):
             **OBSERVE,
         )
 
-    async def _until_healthy(
-        self, name: str, *, ordinals: tuple[int, ...], leaving: tuple[int, ...] = ()
-    ) -> ScaleFacts:
-        begun = workflow.now()
-        while True:
-            seen = await self._or_cancel(
-                workflow.start_activity_method(
-                    ScalingActivities.observe,
-                    ObserveRequest(
-                        ref=self._ref, ordinals=ordinals, leaving=leaving, seconds=HEALTH_LOOK.total_seconds()
-                    ),
-                    summary=f"{len(ordinals)} nodes live, all ranges replicated",
-                    **HEALTH,
-                )
-            )
-            if not seen.waits:
-                return seen.facts
-            said = ", ".join(seen.waits)
-            self._detail(name, f"waits: {said}")
-            if workflow.now() - begun >= HEALTHY_WITHIN:
-                raise BrokenError(
-                    "scale.not-healthy",
-                    f"Within {HEALTHY_WITHIN.total_seconds() / 60:.0f} min the cluster was not well: found {said}.",
-                    hint="Mend what is named, then the same /crdb scale goes on.",
-                )
+    async def _until_well(self, name: str, *, ordinals: tuple[int, ...], leaving: tuple[int, ...] = ()) -> ScaleFacts:
+        return await self._until_healthy(
+            name,
+            ordinals=ordinals,
+            leaving=leaving,
+            code="scale.not-healthy",
+            hint="Mend what is named, then the same /crdb scale goes on.",
+        )
 
     async def _resize(self, facts: ScaleFacts, *, to: int) -> ClusterSpec | None:
         """Set replicas; None when the world has changed meanwhile, which the next look tells."""

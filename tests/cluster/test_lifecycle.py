@@ -13,7 +13,8 @@ from devtools.cluster.layout import Layout
 from devtools.cluster.report import silent
 from tests.cluster.halfway import begin_up, kill
 from tests.cluster.objects import apply, claim, in_pod, restricted_pod, wait_ready
-from tests.cluster.traces import Traces, eventually, settings
+from tests.cluster.traces import Traces, settings
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 

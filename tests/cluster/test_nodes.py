@@ -19,7 +19,8 @@ from devtools.cluster.layout import DNS_ADDRESS, Layout
 from devtools.cluster.report import silent
 from tests.cluster.halfway import begin_up, kill
 from tests.cluster.objects import apply, in_pod, spread_set, wait_ready
-from tests.cluster.traces import Traces, eventually, settings
+from tests.cluster.traces import Traces, settings
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
@@ -216,7 +217,7 @@ def test_killed_node_takes_its_pods_and_brings_them_back_with_their_data(
     assert [node.is_running for node in trio.status().nodes] == [True, False, True]
     assert not process.first(layout.at(2))
     assert trio.load_image(path)[0].was_imported
-    eventually(lambda: not is_node_ready(trio, name), within_seconds=40)
+    eventually(lambda: not is_node_ready(trio, name), seconds=40)
 
     trio.start_node(2)
 
@@ -249,7 +250,7 @@ def test_names_outlive_the_drain_of_the_first_node(trio: Cluster, layout: Layout
     trio.kubectl("drain", "trio-node", "--pod-selector=k8s-app=kube-dns", "--timeout=60s")
 
     asked = in_node(layout.at(2), ASK_DNS, "kubernetes.default.svc.cluster.local", DNS_ADDRESS)
-    eventually(lambda: said(asked) == "10.232.0.1", within_seconds=40)
+    eventually(lambda: said(asked) == "10.232.0.1", seconds=40)
     trio.kubectl("uncordon", "trio-node")
 
 

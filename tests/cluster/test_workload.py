@@ -11,7 +11,7 @@ import pytest
 from devtools.cluster import Cluster, ClusterError, archive
 from devtools.cluster.layout import DNS_ADDRESS
 from tests.cluster.objects import PROBE_IMAGE, apply, claim, in_pod, restricted_pod, wait_ready
-from tests.cluster.traces import eventually
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 

@@ -6,8 +6,6 @@ only what no cluster may ever change is compared with how it was before.
 
 import os
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +14,6 @@ from devtools.cluster.layout import Layout
 
 NAMESPACES = ("mnt", "net", "pid", "uts", "ipc")
 GLOBAL_SETTINGS = ("kernel/panic", "kernel/panic_on_oops", "vm/overcommit_memory", "net/ipv4/ip_forward")
-
-
-def eventually(condition: Callable[[], bool], *, within_seconds: float = 20) -> None:
-    """Wait until `condition` holds."""
-    deadline = time.monotonic() + within_seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_seconds} s"
-        time.sleep(0.05)
 
 
 def settings() -> dict[str, str]:

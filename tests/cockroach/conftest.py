@@ -78,3 +78,17 @@ def standin() -> None:
     """Leave the test out when the suite runs against a real binary."""
     if BINARY:
         pytest.skip("plays another release, which only the stand-in can")
+
+
+@pytest.fixture(scope="module")
+def trio(tmp_path_factory: pytest.TempPathFactory, node_certs: Path, client: Path) -> Iterator[Sequence[Node]]:
+    """Three nodes with their replicas, which all tests of a file share and leave serving."""
+    home = tmp_path_factory.mktemp("trio")
+    nodes = [Node(home / f"node{at}", certs=node_certs) for at in range(3)]
+    for node in nodes:
+        node.flags = list(FAST)
+    try:
+        yield replicated(initialized(nodes, client=client))
+    finally:
+        for node in nodes:
+            node.kill()

@@ -12,13 +12,14 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
+
+from tests.eventually import eventually
 
 BINARY = os.environ.get("CRDBOPS_TEST_COCKROACH_BINARY", "")
 TREE = Path(__file__).resolve().parents[2]
@@ -26,17 +27,6 @@ COMMAND = [BINARY] if BINARY else [sys.executable, "-m", "devtools.cockroach"]
 PATIENCE_SECONDS = 20.0
 #: Notices the loss of a node in two seconds; only the stand-in has such a flag.
 FAST = [] if BINARY else ["--standin-heartbeat=400ms"]
-
-
-def eventually(check: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
-    """The first true answer of `check`; fails when there is none in time."""
-    ends_at = time.monotonic() + seconds
-    while True:
-        answer = check()
-        if answer:
-            return answer
-        assert time.monotonic() < ends_at, f"still {answer!r} after {seconds} s"
-        time.sleep(0.05)
 
 
 def free_port() -> int:

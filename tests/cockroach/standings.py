@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.cockroach.nodes import Node, eventually
+from tests.cockroach.nodes import Node
+from tests.eventually import eventually
 
 Row = dict[str, str]
 

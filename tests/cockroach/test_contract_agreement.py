@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cockroach.conftest import MakeNodes
-from tests.cockroach.nodes import Node, eventually, initialized
+from tests.cockroach.nodes import Node, initialized
+from tests.eventually import eventually
 
 TABLE = ("CREATE DATABASE bank", "CREATE TABLE bank.accounts (id INT PRIMARY KEY, balance DECIMAL)")
 

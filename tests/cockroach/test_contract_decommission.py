@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cockroach.nodes import FAST, Answer, Node, eventually, initialized
+from tests.cockroach.nodes import FAST, Answer, Node
 from tests.cockroach.standings import id_of, inject, metric, replicated, row_of, rows
+from tests.eventually import eventually
 
 COLUMNS = ["id", "is_live", "replicas", "is_decommissioning", "membership", "is_draining"]
 CHECKED = [*COLUMNS, "readiness", "blocking_ranges"]
@@ -30,20 +31,6 @@ def tables(answer: Answer) -> list[list[dict[str, str]]]:
         else:
             found[-1].append(dict(zip(head, cells, strict=True)))
     return found
-
-
-@pytest.fixture(scope="module")
-def trio(tmp_path_factory: pytest.TempPathFactory, node_certs: Path, client: Path) -> Iterator[Sequence[Node]]:
-    """Three nodes that all tests of this file share."""
-    home = tmp_path_factory.mktemp("trio")
-    nodes = [Node(home / f"node{at}", certs=node_certs) for at in range(3)]
-    for node in nodes:
-        node.flags = list(FAST)
-    try:
-        yield replicated(initialized(nodes, client=client))
-    finally:
-        for node in nodes:
-            node.kill()
 
 
 @pytest.fixture(scope="module")

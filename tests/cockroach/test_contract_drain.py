@@ -1,30 +1,14 @@
 """Contract: `node drain`: what it prints, what the node does meanwhile and after a restart."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
-from tests.cockroach.nodes import FAST, Node, initialized
-from tests.cockroach.standings import id_of, inject, replicated, row_of
+from tests.cockroach.nodes import Node
+from tests.cockroach.standings import id_of, inject, row_of
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, node_certs: Path, client: Path) -> Iterator[Sequence[Node]]:
-    """Three nodes; each test leaves them serving."""
-    home = tmp_path_factory.mktemp("drained")
-    nodes = [Node(home / f"node{at}", certs=node_certs) for at in range(3)]
-    for node in nodes:
-        node.flags = list(FAST)
-    try:
-        yield replicated(initialized(nodes, client=client))
-    finally:
-        for node in nodes:
-            node.kill()
-
-
-def test_a_drained_node_runs_on_without_clients_until_it_is_restarted(pair: Sequence[Node], client: Path) -> None:
-    asked, _, drained = pair
+def test_a_drained_node_runs_on_without_clients_until_it_is_restarted(trio: Sequence[Node], client: Path) -> None:
+    asked, _, drained = trio
     number = id_of(drained, client=client)
 
     answer = asked.ask("node", "drain", str(number), client=client)
@@ -46,8 +30,8 @@ def test_a_drained_node_runs_on_without_clients_until_it_is_restarted(pair: Sequ
     assert row_of(drained, client=client, asked=drained)["is_draining"] == "false"
 
 
-def test_a_drain_can_end_the_process(pair: Sequence[Node], client: Path) -> None:
-    node = pair[1]
+def test_a_drain_can_end_the_process(trio: Sequence[Node], client: Path) -> None:
+    node = trio[1]
 
     answer = node.ask("node", "drain", "--self", "--shutdown", client=client)
     code = node.wait()
@@ -58,9 +42,9 @@ def test_a_drain_can_end_the_process(pair: Sequence[Node], client: Path) -> None
 
 
 def test_a_drain_that_takes_too_long_is_an_error_and_goes_on_when_asked_again(
-    pair: Sequence[Node], client: Path, standin: None
+    trio: Sequence[Node], client: Path, standin: None
 ) -> None:
-    node = pair[1]
+    node = trio[1]
     inject(node, drain_seconds=30)
 
     late = node.ask("node", "drain", "--drain-wait=200ms", client=client)
@@ -75,8 +59,8 @@ def test_a_drain_that_takes_too_long_is_an_error_and_goes_on_when_asked_again(
     assert (again.code, again.err) == (0, "node is draining... remaining: 0 (complete)\n")
 
 
-def test_an_unknown_node_is_not_drained(pair: Sequence[Node], client: Path) -> None:
-    answer = pair[0].ask("node", "drain", "77", client=client)
+def test_an_unknown_node_is_not_drained(trio: Sequence[Node], client: Path) -> None:
+    answer = trio[0].ask("node", "drain", "77", client=client)
 
     assert answer.code == 1
     assert "n77" in answer.err

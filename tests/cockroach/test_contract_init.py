@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cockroach.conftest import MakeNodes
-from tests.cockroach.nodes import COMMAND, TREE, Node, environment, eventually, initialized, started
+from tests.cockroach.nodes import COMMAND, TREE, Node, environment, initialized, started
+from tests.eventually import eventually
 
 
 def _cluster_id(node: Node, client: Path) -> str:

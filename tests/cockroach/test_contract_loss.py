@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.cockroach.conftest import MakeNodes
-from tests.cockroach.nodes import Node, eventually, initialized
+from tests.cockroach.nodes import Node, initialized
+from tests.eventually import eventually
 
 
 def _rows(node: Node, client: Path) -> dict[str, dict[str, str]]:

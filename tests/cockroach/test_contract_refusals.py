@@ -11,7 +11,8 @@ from devtools.cockroach.client import FLAGS, Target
 from devtools.cockroach.failure import RemoteError
 from tests.cockroach.certificates import BOTH, CLIENT, LOOPBACK, Authority
 from tests.cockroach.conftest import MakeNodes
-from tests.cockroach.nodes import WAITS, Node, eventually, free_port, initialized, roach, started
+from tests.cockroach.nodes import WAITS, Node, free_port, initialized, roach, started
+from tests.eventually import eventually
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from cryptography import x509
 
 from tests.cockroach.certificates import LOOPBACK, Authority
 from tests.cockroach.conftest import MakeNodes
-from tests.cockroach.nodes import Node, eventually, initialized
+from tests.cockroach.nodes import Node, initialized
+from tests.eventually import eventually
 
 
 @pytest.fixture(scope="module")

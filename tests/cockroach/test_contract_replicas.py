@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cockroach.nodes import FAST, Node, eventually, initialized
+from tests.cockroach.nodes import FAST, Node, initialized
 from tests.cockroach.standings import inject, metric, replicated, rows
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.usefixtures("standin")  # ids and times are by faults.json
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cockroach.conftest import MakeNodes
-from tests.cockroach.nodes import WAITS, Node, eventually, initialized, roach, started
+from tests.cockroach.nodes import WAITS, Node, initialized, roach, started
+from tests.eventually import eventually
 
 
 def test_a_node_without_a_cluster_is_healthy_but_not_ready(make_nodes: MakeNodes) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cockroach.nodes import Node, eventually
+from tests.cockroach.nodes import Node
+from tests.eventually import eventually
 
 BASE = ["id", "address", "sql_address", "build", "started_at", "updated_at", "locality", "is_available", "is_live"]
 OLDEST = ["id", "address", "build", "started_at", "updated_at", "is_available", "is_live"]

@@ -335,6 +335,23 @@ async def test_an_approval_is_dropped_when_that_person_turns_out_to_have_asked(s
     assert result.state == "issued"
 
 
+async def test_the_signer_judges_anew_when_somebody_turns_out_to_be_behind_it_meanwhile(stage: Stage) -> None:
+    gate = stage.world.gates["running.behind"] = asyncio.Event()
+    gate.set()
+    handle = await stage.certify(stage.world.add_pod())
+    card = await stage.chat.card("pending", csr=CSR)
+    gate.clear()
+    await stage.click("approve", card, BOB)
+    await until(lambda: "signing.judge" in stage.world.state.calls)
+    await _asks(handle, DAVE)
+    gate.set()
+
+    result = await handle.result()
+
+    assert result.state == "issued"
+    assert stage.world.state.calls.count("signing.judge") == 2
+
+
 async def test_a_signer_that_was_not_there_at_the_decision_is_waited_for(grounds: Grounds) -> None:
     async with staged(grounds, has_signer=False) as stage:
         handle = await stage.certify(stage.world.add_pod())

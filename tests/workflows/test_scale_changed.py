@@ -313,7 +313,7 @@ async def test_pods_added_by_kubectl_are_left_and_the_run_ends_with_nodes_taken_
 async def test_a_cluster_that_is_not_well_after_a_step_ends_the_run_and_says_why(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.retries.HEALTHY_WITHIN", timedelta(0))
+    monkeypatch.setattr("workflows.health.HEALTHY_WITHIN", timedelta(0))
     stage.world.serve(1, 2, 3)
     gate = stage.world.gates["cluster.wait_ready"] = asyncio.Event()
     stage.approve_all(BOB)
