@@ -62,6 +62,7 @@ from gateway.ending import end
 from gateway.logs import configure_logs
 from gateway.settings import TemporalSettings
 from gateway.setup import check_set_up
+from gateway.takeover import ForgettingRunner
 from operations import check_rules
 from operations.queues import ops_queue, signer_queue
 from tokens.interceptor import UpdateTokenInterceptor
@@ -88,6 +89,11 @@ def workflow_classes() -> list[type]:
     return found
 
 
+def sandbox() -> SandboxedWorkflowRunner:
+    """Return what runs workflow code, as production runs it."""
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH))
+
+
 def build_worker(
     client: Client,
     *,
@@ -97,19 +103,23 @@ def build_worker(
     activities: Sequence[Callable[..., Any]] = (),
 ) -> Worker:
     """Make a worker as production runs it: sandbox, token check before every update, our errors, quick take-over."""
-    return Worker(
+
+    def forget(run_id: str) -> None:
+        # The SDK's own way to let go of a run, which it offers under no public name (temporalio 1.35.0).
+        worker._bridge_worker.request_workflow_eviction(run_id)
+
+    worker = Worker(
         client,
         task_queue=queue,
         workflows=list(classes),
         activities=list(activities),
         interceptors=[UpdateTokenInterceptor(ring), FailureInterceptor()],
-        workflow_runner=SandboxedWorkflowRunner(
-            restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
-        ),
+        workflow_runner=ForgettingRunner(sandbox(), forget),
         sticky_queue_schedule_to_start_timeout=_STICKY,
         max_heartbeat_throttle_interval=_HEARTBEAT,
         graceful_shutdown_timeout=_GRACE,
     )
+    return worker
 
 
 @asynccontextmanager

@@ -1,7 +1,9 @@
 """From a click to a signed decision: look what the run asks for now, check who clicks, sign exactly that, send it.
 
-The checks here only make the refusal quick and friendly; the workflow validates again. Redrawing the card afterwards is
-`bot.actions`.
+The checks here only make the refusal quick and friendly; the workflow validates again, with all that it knows. What is
+signed for a certificate is read from Temporal alone: its workflow is not asked first, so a click costs no turn of its
+worker, and a worker that comes back meets no question beside a decision (docs/decisions). Redrawing the card afterwards
+is `bot.actions`.
 """
 
 from __future__ import annotations
@@ -66,8 +68,10 @@ class Decisions:
             return None
 
     async def gate(self, click: Click) -> GateStatus | None:
-        """Return what a change says of its question, when it says it quickly."""
+        """Return what a change says of its question, when it says it quickly; None for a certificate."""
         value = click.value
+        if not value.is_gate:
+            return None
         try:
             async with asyncio.timeout(_QUERY_SECONDS):
                 return await self._gateway.gate_status(
@@ -123,13 +127,9 @@ class Decisions:
         Raises:
             OpsError: Refused, closed, not recorded in time, or Temporal cannot be reached.
         """
-        target, status = await asyncio.gather(self._target(click), self._asked(click))
-        self._require_same(click, target, status, fingerprint=fingerprint)
-        verdict = status.verdict if isinstance(status, CertifyStatus) else None
-        if verb == APPROVE and verdict is not None and not verdict.is_approvable:
-            failed = ", ".join(check.title for check in verdict.failed)
-            raise RefusedError("csr.not-approvable", f"Nobody can approve this request: {failed}.")
-        self._require_right(identity, status, is_approval=verb == APPROVE)
+        target, gate = await asyncio.gather(self._target(click), self.gate(click))
+        self._require_same(click, target, gate, fingerprint=fingerprint)
+        self._require_right(identity, gate, is_approval=verb == APPROVE)
         token = self._signer.issue(
             verb,
             identity.person,

@@ -1,7 +1,9 @@
-"""Records histories of finished runs as JSON, for the replay tests: `python -m devtools.histories FOLDER ID [ID ...]`.
+"""Records histories of runs as JSON, and replays them: `python -m devtools.histories FOLDER ID [ID ...]`.
 
 A stored history is what a released version left behind; code that replays it otherwise would break runs in flight.
-Recording from the tests' own world is `tests/replay/record.py`; replaying is `tests/replay`.
+And every run must give the same commands again, whatever its workers went through: one that does not stops at the next
+restart of its worker, or answers no question after its end. Recording from the tests' own world is
+`tests/replay/record.py`.
 """
 
 from __future__ import annotations
@@ -9,14 +11,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.service import RPCError
+from temporalio.worker import Replayer
 
-from gateway.connect import connect
+from gateway.connect import DATA_CONVERTER, connect
 from gateway.ending import end
 from gateway.settings import TemporalSettings
+from tokens.interceptor import UpdateTokenInterceptor
+from tokens.keyring import KeyRing
+from worker import sandbox, workflow_classes
 
 
 async def record(client: Client, folder: Path, name: str, *, workflow_id: str, run_id: str = "") -> Path:
@@ -28,11 +35,41 @@ async def record(client: Client, folder: Path, name: str, *, workflow_id: str, r
     return path
 
 
+async def record_everything(client: Client, folder: Path) -> None:
+    """Write the histories of all runs that Temporal knows."""
+    async for run in client.list_workflows():
+        await record(client, folder, f"{_named(run.id)}-{run.run_id}", workflow_id=run.id, run_id=run.run_id)
+
+
+def replayer(ring: KeyRing, *, classes: Sequence[type] = ()) -> Replayer:
+    """Return what replays as a worker of production would run; `classes` are known to it too."""
+    return Replayer(
+        workflows=[*workflow_classes(), *classes],
+        data_converter=DATA_CONVERTER,
+        interceptors=[UpdateTokenInterceptor(ring)],
+        workflow_runner=sandbox(),
+    )
+
+
+async def not_replaying(client: Client, replays: Replayer, *, query: str = "") -> list[str]:
+    """Replay all runs that a visibility query finds; return those that do other than they did, each with why."""
+    found = []
+    async for run in client.list_workflows(query):
+        history = await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
+        result = await replays.replay_workflow(history, raise_on_replay_failure=False)
+        if result.replay_failure is not None:
+            found.append(f"{run.id} of {len(history.events)} events: {result.replay_failure}")
+    return found
+
+
+def _named(workflow_id: str) -> str:
+    return workflow_id.removeprefix("crdb/").replace("/", "-")
+
+
 async def _record_all(folder: Path, workflow_ids: list[str]) -> None:
     client = await connect(TemporalSettings(), identity="histories")
     for workflow_id in workflow_ids:
-        name = workflow_id.removeprefix("crdb/").replace("/", "-")
-        print(await record(client, folder, name, workflow_id=workflow_id))
+        print(await record(client, folder, _named(workflow_id), workflow_id=workflow_id))
 
 
 def main() -> int:

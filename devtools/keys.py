@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 KID = "local"
+RING = "key-ring.json"
 
 
 def write_secret(path: Path, text: str) -> Path:
@@ -40,7 +41,7 @@ def make_token_keys(folder: Path) -> tuple[Path, Path]:
             }
         ]
     }
-    ring_path = folder / "key-ring.json"
+    ring_path = folder / RING
     ring_path.write_text(json.dumps(ring, indent=2))
     return write_secret(folder / "token.key", private), ring_path
 

@@ -15,10 +15,12 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 from devtools.cluster import Cluster, ClusterError
 from devtools.demo import state_folder
+from devtools.histories import not_replaying, record_everything, replayer
 from devtools.machine import why_no_cluster
 from devtools.scenarios.driver import CLIENT_POD, NODES, Driver, Options
 from devtools.scenarios.story import BOTH, Story, stories
@@ -84,12 +86,17 @@ class Player:
         )
         try:
             await stack.up()
-            counts = await self._story.play(await Driver.of(stack, options=self._options), self._told)
+            driver = await Driver.of(stack, options=self._options)
+            counts = await self._story.play(driver, self._told)
+            unsteady = await not_replaying(driver.client, replayer(stack.ring))
+            self._told.check("every run gives the same commands when it is replayed", not unsteady, found=unsteady)
         except BaseException:
             for child in stack.children.values():
                 lines = [line[:_WIDTH] for line in child.tail(6).splitlines()]
                 print("\n".join([f"--- end of {child.log}", *lines]))
             await asyncio.to_thread(_keep, stack)
+            with suppress(Exception):  # the first failure is what is reported
+                await record_everything(await stack.client(), stack.folder / "histories")
             raise
         finally:
             await stack.down()

@@ -20,7 +20,7 @@ from temporalio.client import Client
 from activities.manifests.installation import OPS, SIGNER
 from devtools.cluster import Cluster
 from devtools.installed import install, load_images, remove
-from devtools.keys import KID, configuration_text, make_slack_secrets, make_token_keys
+from devtools.keys import KID, RING, configuration_text, make_slack_secrets, make_token_keys
 from devtools.page import Page
 from devtools.processes import Child, free_port
 from devtools.temporal import TemporalServer
@@ -28,6 +28,7 @@ from domain.configuration import parse_configuration
 from domain.model import ClusterRef
 from gateway.connect import connect
 from gateway.settings import TemporalSettings
+from tokens.keyring import KeyRing
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = "dev"
@@ -102,6 +103,11 @@ class Stack:
     def page(self) -> Page:
         """A driver of the console's page."""
         return Page(self.console_url)
+
+    @property
+    def ring(self) -> KeyRing:
+        """The public keys with which the workers check what people decide."""
+        return KeyRing.parse((self.folder / RING).read_text())
 
     async def client(self) -> Client:
         """Connect to Temporal as the processes do."""

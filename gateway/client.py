@@ -226,9 +226,12 @@ class OperationsClient(ApprovalReads):
                     return receipt
             except WorkflowUpdateFailedError as error:
                 cause = error.cause
-                if isinstance(cause, ApplicationError) and cause.type == "AcceptedUpdateCompletedWorkflow":
+                kind = cause.type if isinstance(cause, ApplicationError) else ""
+                if kind == "AcceptedUpdateCompletedWorkflow":
                     raise _closed() from error
-                raise ours(cause) from error
+                # The server's word for a task that came back without an answer to it, as while a worker takes over.
+                if kind != "UnprocessedUpdate":
+                    raise ours(cause) from error
             except (WorkflowUpdateRPCTimeoutOrCancelledError, TimeoutError):
                 # Not accepted yet: nobody serves the queue. The SDK says the same when we ourselves are stopped.
                 task = asyncio.current_task()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from domain.configuration import ApprovalRule
@@ -100,5 +100,7 @@ class Reminders:
                 **within(CARD, end - workflow.now()),
             )
         except ActivityError as error:
+            if is_cancelled_exception(error):  # paused: who goes on is another task
+                raise asyncio.CancelledError from error
             # A reminder that cannot be said stops nothing; the bot has logged why.
             workflow.logger.info("reminder not said", extra={"error": str(error.cause)})

@@ -194,6 +194,9 @@ class FakeGateway:
             raise TransientError("decision.not-recorded", "Your click was not recorded. Nothing was decided.")
         if card.state != "pending":
             raise RefusedError("decision.already", f"Already decided. {card.sentence}")
+        if update == "approve" and card.verdict is not None and not card.verdict.is_approvable:
+            failed = ", ".join(check.title for check in card.verdict.failed)
+            raise RefusedError("csr.not-approvable", f"Nobody can approve this request: {failed}.")
         if update == "approve" and any(claims.person.is_same_as(p) for p in card.asked_by):
             raise RefusedError("approval.four-eyes", "Refused: that person asked.")
 

@@ -6,8 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowHandle
+from temporalio.client import (
+    Client,
+    Interceptor,
+    OutboundInterceptor,
+    StartWorkflowInput,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+)
 from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ApplicationError
 
 from domain.errors import BrokenError, BusyError, RefusedError, TransientError
 from domain.model import ClusterRef, Person
@@ -350,6 +358,28 @@ async def test_a_refusal_comes_back_in_its_own_words(
             await approve(server, handle, reason=reason)
 
     assert (caught.value.code, caught.value.message, caught.value.hint) == (code, message, hint)
+
+
+async def test_a_decision_that_a_task_left_unanswered_is_sent_again(
+    server: Server, ref: ClusterRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = await certify(server, ref)
+    real, sent = WorkflowHandle.execute_update, []
+
+    async def left_once(self: Any, *args: Any, **options: Any) -> Any:
+        sent.append(options["id"])
+        if len(sent) == 1:
+            said = "Workflow Update is rejected because it wasn't processed by worker."
+            raise WorkflowUpdateFailedError(ApplicationError(said, type="UnprocessedUpdate", non_retryable=True))
+        return await real(self, *args, **options)
+
+    monkeypatch.setattr(WorkflowHandle, "execute_update", left_once)
+    async with server.worker(ref.site):
+        said = await approve(server, handle)
+
+    assert said == "Recorded 1."
+    assert len(sent) == 2
+    assert len(set(sent)) == 1
 
 
 async def test_a_decision_for_a_closed_run_is_refused(server: Server, ref: ClusterRef) -> None:

@@ -13,17 +13,13 @@ import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from devtools.histories import replayer
 from gateway.connect import DATA_CONVERTER
 from operations.deploy import DeployStart
 from tests.replay.record import FOLDER, STORIES
 from tests.workflows.people import Pen
-from tokens.interceptor import UpdateTokenInterceptor
-from worker import _PASSED_THROUGH, workflow_classes
 
-#: The restrictions of `worker.build_worker`, which needs a server to be made.
-RESTRICTIONS = SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
 _MINUTE = timedelta(minutes=1)
 HISTORIES = sorted(FOLDER.glob("*/*.json"))
 
@@ -45,14 +41,7 @@ def read(path: Path) -> WorkflowHistory:
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 async def test_a_stored_history_replays(path: Path) -> None:
-    replayer = Replayer(
-        workflows=workflow_classes(),
-        data_converter=DATA_CONVERTER,
-        interceptors=[UpdateTokenInterceptor(Pen().ring)],
-        workflow_runner=SandboxedWorkflowRunner(restrictions=RESTRICTIONS),
-    )
-
-    result = await replayer.replay_workflow(read(path))
+    result = await replayer(Pen().ring).replay_workflow(read(path))
 
     assert result.replay_failure is None
 
@@ -67,9 +56,9 @@ def test_every_version_has_every_story() -> None:
 
 
 async def test_a_changed_order_of_activities_is_caught() -> None:
-    replayer = Replayer(
+    altered = Replayer(
         workflows=[AlteredDeploy], data_converter=DATA_CONVERTER, workflow_runner=UnsandboxedWorkflowRunner()
     )
 
     with pytest.raises(workflow.NondeterminismError):
-        await replayer.replay_workflow(read(HISTORIES[0].with_stem("deploy_happy")))
+        await altered.replay_workflow(read(HISTORIES[0].with_stem("deploy_happy")))

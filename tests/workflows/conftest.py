@@ -15,6 +15,6 @@ def grounds(temporal_address: str) -> Grounds:
 
 
 @pytest.fixture
-async def stage(grounds: Grounds) -> AsyncIterator[Stage]:
+async def stage(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     async with staged(grounds) as stage:
         yield stage

@@ -31,6 +31,7 @@ from activities.nodes import NodeActivities
 from activities.running import RunningActivities
 from activities.signing import SigningActivities
 from activities.sql import SqlActivities
+from devtools.histories import not_replaying, replayer
 from devtools.processes import free_port
 from devtools.temporal import TemporalServer
 from domain.configuration import Configuration
@@ -337,6 +338,8 @@ class Ground:
             )
             self.bot_came_back.set()
             await playing
+            unsteady = await not_replaying(self.client, replayer(ring))
+        assert not unsteady, unsteady
 
 
 async def _stopped(task: asyncio.Task[None]) -> None:

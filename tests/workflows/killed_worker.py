@@ -14,7 +14,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from temporalio import workflow
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 import worker
 import workflows.retries
@@ -32,9 +31,8 @@ _SHORT = timedelta(seconds=1.5)
 
 async def _warm_up() -> None:
     """Let the sandbox import every workflow once; the second time it takes a tenth."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*worker._PASSED_THROUGH)
     for one in workflow_classes():
-        SandboxedWorkflowRunner(restrictions=restrictions).prepare_workflow(workflow._Definition.must_from_class(one))
+        worker.sandbox().prepare_workflow(workflow._Definition.must_from_class(one))
 
 
 asyncio.run(_warm_up())

@@ -33,6 +33,7 @@ import operations.deploy
 import operations.drill
 import operations.init
 import operations.scale
+from devtools.histories import not_replaying, replayer
 from domain.configuration import Configuration
 from domain.errors import RefusedError
 from domain.model import Person
@@ -346,7 +347,10 @@ async def staged(
     watches: bool = True,
     classes: Sequence[type] = (),
 ) -> AsyncIterator[Stage]:
-    """Put up a site: workers of both roles, the bot's chat worker, the watch of requests; `classes` are served too."""
+    """Put up a site: workers of both roles, the bot's chat worker, the watch of requests; `classes` are served too.
+
+    At the end nothing impossible has happened, and every run replays.
+    """
     file = file or configuration(new_site())
     (site,) = file.sites
     client = await connect(TemporalSettings(address=grounds.address), identity=f"test-{site}")
@@ -376,3 +380,5 @@ async def staged(
                 task.cancel()
             await asyncio.gather(*stage.tasks, return_exceptions=True)
     assert world.state.impossible == []
+    replays = replayer(pen.ring, classes=classes)
+    assert await not_replaying(client, replays, query=f"TaskQueue = '{ops_queue(site)}'") == []

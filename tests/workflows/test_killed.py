@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Literal
@@ -20,11 +20,12 @@ import pytest_asyncio
 from temporalio.client import WorkflowFailureError
 from temporalio.worker import Worker
 
+from devtools.histories import not_replaying, replayer
 from domain.model import CLIENT_POD
 from gateway.connect import connect
 from gateway.settings import TemporalSettings
 from operations.chat import SAY, SHOW_CARD, SHOW_GATE, SHOW_OPERATION
-from operations.queues import CHAT_QUEUE, certify_id
+from operations.queues import CHAT_QUEUE, certify_id, ops_queue
 from tests.forks import FORKS
 from tests.workflows.acting import activity_names, ops_activities, signer_activities
 from tests.workflows.killed_worker import serve
@@ -82,6 +83,7 @@ class Ended:
     lost: list[str]
     seconds: float
     starts: int
+    unsteady: list[str] = field(default_factory=list)
 
 
 class Case:
@@ -230,6 +232,9 @@ async def matrix(grounds: Grounds, tmp_path_factory: pytest.TempPathFactory) -> 
 
     async with Worker(client, task_queue=CHAT_QUEUE, activities=grounds.bot.activities()):
         ended = await asyncio.gather(*(play(group) for group in range(len(GROUPS))))
+        for group, one in enumerate(ended):
+            query = f"TaskQueue = '{ops_queue(f'k{group}')}'"
+            one.unsteady = await not_replaying(client, replayer(grounds.pen.ring), query=query)
     print(table(ended))
     yield ended
 
@@ -301,6 +306,7 @@ async def test_a_worker_killed_at_any_activity_loses_and_doubles_nothing(
     assert ended.ending == ENDINGS.get(story, "deployed")
     assert {f"before {name}", f"after {name}"} <= {*ended.state.killed, *ended.lost}
     assert ended.state.impossible == []
+    assert ended.unsteady == []
     assert sorted(_without_hash(effect) for effect in ended.state.effects) == effects_of(story)
 
 
