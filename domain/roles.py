@@ -6,6 +6,8 @@ that stood when it was asked for. Reading groups from Slack is the bot's; checki
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import BaseModel, ConfigDict
 
 from domain.configuration import ApprovalRule, Configuration, Role, RoleName
@@ -85,6 +87,12 @@ def may_decide(
             )
         )
     return Verdict(reasons=tuple(reasons))
+
+
+def audience(policy: PolicySnapshot, role: RoleName, *, without: Iterable[Person] = ()) -> tuple[str, ...]:
+    """Return the ids of the groups and people who hold a role, but for people who cannot decide any more."""
+    entry, done = policy.roles.get(role, Role()), {person.id for person in without}
+    return (*entry.groups, *(person for person in entry.people if person not in done))
 
 
 def _no_role(person: Person, role: RoleName, policy: PolicySnapshot) -> Reason:

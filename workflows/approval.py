@@ -34,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.base import claims_of
     from workflows.painter import Painter
     from workflows.problems import refusal
-    from workflows.reminders import Reminder, Reminders
+    from workflows.reminders import Reminder, Reminders, Waiting
     from workflows.retries import CARD, ISSUING_SHOWN
 
 _STATE = SearchAttributeKey.for_keyword(STATE)
@@ -253,30 +253,23 @@ class CardWorkflow:
         self._painter.paint()
 
     def _reminder(self, reminder: Reminder) -> Say:
-        """Say that the card waits. Instants and no spans: the message may arrive late."""
+        """Say that the card waits."""
         status, message, reading = self._status, self._painter.message, self._reading
         assert message is not None
         assert reading is not None
         assert status.shown_at is not None
         assert status.expires_at is not None
-        missing = status.approvals_wanted - len(self._approvals())
-        wanted = "a decision" if not self._decisions else "one more approval" if missing == 1 else f"{missing} more"
-        cluster = f" of {status.ref.cluster}" if reminder.is_escalation else ""
-        kind = "escalate" if reminder.is_escalation else f"remind-{reminder.number}"
-        return Say(
-            channel=message.channel,
-            thread_ts="" if reminder.is_escalation else message.thread,
-            key=f"{kind}:{status.approval_id}",
-            kind="warning" if reminder.is_escalation else "milestone",
-            text=f"The certificate for {status.whose}{cluster} has been waiting for {wanted} since "
-            f"<t:{int(status.shown_at.timestamp())}>. Its card expires at <t:{int(status.expires_at.timestamp())}>.",
-            audience=self._who_may_decide(reading) if reminder.number == 1 else (),
-            about=message,
+        approved = self._approvals()
+        done = [record.person for record, _ in approved] + (self._asked_by if reading.rule.four_eyes else [])
+        waiting = Waiting(
+            what=f"The certificate for {status.whose}",
+            cluster=status.ref.cluster,
+            approval_id=status.approval_id,
+            message=message,
+            shown_at=status.shown_at,
+            expires_at=status.expires_at,
+            missing=status.approvals_wanted - len(approved),
+            has_some=bool(self._decisions),
+            audience=roles.audience(reading.policy, reading.rule.role, without=done) if reading.policy else (),
         )
-
-    def _who_may_decide(self, reading: CsrReading) -> tuple[str, ...]:
-        """The groups and people who hold the role, without people who may not approve any more."""
-        role = reading.policy.roles.get(reading.rule.role) if reading.policy else None
-        done = {record.person.id for record, _ in self._approvals()}
-        done |= {person.id for person in self._asked_by} if reading.rule.four_eyes else set()
-        return (*role.groups, *(person for person in role.people if person not in done)) if role else ()
+        return waiting.say(reminder)

@@ -17,10 +17,12 @@ from temporalio.common import SearchAttributeKey
 with workflow.unsafe.imports_passed_through():
     from datetime import datetime, timedelta
 
+    from domain import roles
     from domain.errors import RefusedError
     from domain.model import ClusterRef, Person
+    from domain.roles import PolicySnapshot
     from operations.certify import DecisionRecord
-    from operations.chat import SHOW_GATE, MessageRef, ShowGate
+    from operations.chat import SHOW_GATE, MessageRef, Say, ShowGate
     from operations.gate import ASKED, GATES, Decided, Gates, GateState, GateStatus, Question
     from operations.messages import APPROVE, DENY, Decision, DecisionReceipt
     from operations.queues import STATE
@@ -28,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.base import OperationWorkflow, claims_of
     from workflows.painter import Painter
     from workflows.problems import refusal
+    from workflows.reminders import Reminder, Reminders, Waiting
     from workflows.retries import CARD, NEVER_SHOWN
 
 _STATE = SearchAttributeKey.for_keyword(STATE)
@@ -40,10 +43,11 @@ Done = TypeVar("Done")
 class _Gate:
     """One question with its card."""
 
-    def __init__(self, status: GateStatus, *, step: str, channel: str) -> None:
+    def __init__(self, status: GateStatus, *, step: str, channel: str, policy: PolicySnapshot) -> None:
         self.status = status
         self.step = step
-        self._channel = channel
+        self.reminders = Reminders(self._reminder)
+        self._channel, self._policy = channel, policy
         self.thread_ts = ""
         self.painter: Painter[ShowGate] = Painter(
             SHOW_GATE,
@@ -75,9 +79,32 @@ class _Gate:
     def _shown(self, message: MessageRef) -> None:
         """Start the clock: from now a person can decide."""
         if self.is_pending:
-            now = workflow.now()
-            self.edit(shown_at=now, expires_at=now + timedelta(minutes=self.status.question.rule.expires_minutes))
+            now, rule = workflow.now(), self.status.question.rule
+            expires_at = now + timedelta(minutes=rule.expires_minutes)
+            self.edit(shown_at=now, expires_at=expires_at)
+            self.reminders.begin(rule, shown_at=now, until=expires_at)
             self.painter.paint()
+
+    def _reminder(self, reminder: Reminder) -> Say:
+        """Say that the question waits."""
+        status, message = self.status, self.painter.message
+        assert message is not None
+        assert status.shown_at is not None
+        assert status.expires_at is not None
+        rule, approved = status.question.rule, rounds.approvals(status.decisions)
+        done = [record.person for record in approved] + ([*status.asked_by] if rule.four_eyes else [])
+        waiting = Waiting(
+            what=f"“{status.question.headline}”",
+            cluster=status.ref.cluster,
+            approval_id=status.approval_id,
+            message=message,
+            shown_at=status.shown_at,
+            expires_at=status.expires_at,
+            missing=rule.approvals - len(approved),
+            has_some=bool(approved),
+            audience=roles.audience(self._policy, rule.role, without=done),
+        )
+        return waiting.say(reminder)
 
 
 class GatedWorkflow(OperationWorkflow[Done]):
@@ -212,7 +239,9 @@ class GatedWorkflow(OperationWorkflow[Done]):
             asked_by=tuple(askers),
             asked_at=workflow.now(),
         )
-        gate = self._gates[status.approval_id] = _Gate(status, step=step, channel=self._channel)
+        assert self._authorization is not None
+        policy = self._authorization.policy
+        gate = self._gates[status.approval_id] = _Gate(status, step=step, channel=self._channel, policy=policy)
         self._set(gate, "pending", "")
         return gate
 
@@ -254,6 +283,8 @@ class GatedWorkflow(OperationWorkflow[Done]):
     def _set(self, gate: _Gate, state: GateState, sentence: str) -> None:
         """Change state and sentence, make it findable without a worker, redraw card and message."""
         gate.edit(state=state, sentence=sentence)
+        if state != "pending":
+            gate.reminders.end()
         if self._painter.message is not None:
             gate.thread_ts = self._painter.message.ts
         gate.painter.paint()

@@ -1,7 +1,7 @@
 """Tells people that a card waits for them: reminders in its thread, then one message to the channel.
 
-Here are when, each exactly once a round, and that nothing is said once the round is closed. What is said is the
-caller's; when a round begins and closes is the life of the card (`approval`).
+Here are what is said and when, each exactly once a round, and that nothing is said once the round is closed. When a
+round begins and closes is the life of the card (`approval`, `gate`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -42,6 +43,41 @@ def reminders_of(rule: ApprovalRule, *, shown_at: datetime) -> list[Reminder]:
         wanted.append((0, rule.escalate_minutes))
     found = [Reminder(number=number, due=shown_at + timedelta(minutes=minutes)) for number, minutes in wanted]
     return sorted(found, key=lambda reminder: reminder.due)
+
+
+class Waiting(NamedTuple):
+    """A card that waits for people. `what` begins a sentence; `missing`: approvals, of which `has_some` are there.
+
+    `audience`: ids of who can decide, mentioned in the first reminder alone.
+    """
+
+    what: str
+    cluster: str
+    approval_id: str
+    message: MessageRef
+    shown_at: datetime
+    expires_at: datetime
+    missing: int
+    has_some: bool
+    audience: tuple[str, ...]
+
+    def say(self, reminder: Reminder) -> Say:
+        """Return the message. Instants and no spans: it may arrive late."""
+        wanted = "a decision"
+        if self.has_some:
+            wanted = "one more approval" if self.missing == 1 else f"{self.missing} more"
+        of = f" of {self.cluster}" if reminder.is_escalation else ""
+        kind = "escalate" if reminder.is_escalation else f"remind-{reminder.number}"
+        return Say(
+            channel=self.message.channel,
+            thread_ts="" if reminder.is_escalation else self.message.thread,
+            key=f"{kind}:{self.approval_id}",
+            kind="warning" if reminder.is_escalation else "milestone",
+            text=f"{self.what}{of} has been waiting for {wanted} since "
+            f"<t:{int(self.shown_at.timestamp())}>. Its card expires at <t:{int(self.expires_at.timestamp())}>.",
+            audience=self.audience if reminder.number == 1 else (),
+            about=self.message,
+        )
 
 
 class Reminders:

@@ -314,6 +314,28 @@ async def test_a_question_that_nobody_answers_expires_and_then_takes_no_answer(s
     assert [answer.outcome for answer in (await handle.result()).answers] == ["expired", "denied"]
 
 
+async def test_people_are_reminded_of_a_question_then_the_channel_is_told_and_nothing_after_the_answer(
+    stage: Stage,
+) -> None:
+    handle = await ask(stage, question(rule=ApprovalRule(approvals=2)))
+    card = await stage.chat.gate("pending")
+    await click(stage, "approve", card, BOB)
+
+    await stage.pass_time(handle, minutes=16)
+    await until(lambda: len(stage.chat.said) == 1)
+    await stage.pass_time(handle, minutes=35)
+    await until(lambda: len(stage.chat.said) == 3)
+    await click(stage, "approve", card, CAROL)
+    await handle.result()
+
+    reminders = [say for say in stage.chat.said.values() if say.kind != "end"]
+    first, second, escalation = reminders
+    assert "“Delete volume datadir-cockroachdb-4?” has been waiting for one more approval since <t:" in first.text
+    assert (first.audience, second.audience) == (("S-APPROVE",), ())
+    assert (escalation.kind, escalation.thread_ts) == ("warning", "")
+    assert "“Delete volume datadir-cockroachdb-4?” of shop has been waiting" in escalation.text
+
+
 async def test_a_question_whose_card_cannot_be_shown_is_given_up_after_a_day(stage: Stage) -> None:
     stage.chat.refuses.add("chat.show_gate")
     handle = await ask(stage, question())
