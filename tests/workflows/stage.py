@@ -381,4 +381,5 @@ async def staged(
             await asyncio.gather(*stage.tasks, return_exceptions=True)
     assert world.state.impossible == []
     replays = replayer(pen.ring, classes=classes)
-    assert await not_replaying(client, replays, query=f"TaskQueue = '{ops_queue(site)}'") == []
+    async with asyncio.timeout(30):
+        assert await not_replaying(client, replays, query=f"TaskQueue = '{ops_queue(site)}'") == []
