@@ -93,6 +93,7 @@ def test_ranges_can_seem_underreplicated(node: Node, inject: Inject, client: Pat
         pytest.param('{"moves_per_second": -1}', "found -1, expected a number from 0 on", id="negative rate"),
         pytest.param('{"node_ids": {"node-2": "2"}}', "found '2' for node-2, expected a node id", id="no node id"),
         pytest.param('{"status_columns": "new"}', "found 'new', expected one of", id="unknown columns"),
+        pytest.param('{"finalize_stuck": true}', "finalize_stuck: found True, expected why, in words", id="no reason"),
         pytest.param("{", "an example: {", id="no JSON"),
     ],
 )
