@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.cockroach.conftest import MakeNodes
-from tests.cockroach.nodes import BINARY, WAITS, Node, initialized, started
+from tests.cockroach.nodes import WAITS, Node, initialized, is_standin, started
 
-pytestmark = pytest.mark.skipif(bool(BINARY), reason="only the stand-in takes faults")
+pytestmark = pytest.mark.skipif(not is_standin(), reason="only the stand-in takes faults")
 
 Inject = Callable[..., None]
 
