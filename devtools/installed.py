@@ -6,7 +6,7 @@ Which objects those are is `activities.manifests.installation`'s; the cluster it
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from activities.manifests.installation import OPS, SIGNER, installation
@@ -18,13 +18,22 @@ from domain.configuration import Configuration
 _OURS = f"app.kubernetes.io/managed-by={MANAGED_BY}"
 
 
-def load_images(cluster: Cluster, *, version: str, say: Callable[[str], None]) -> tuple[str, str]:
-    """Load both images; return their references, the database's without its tag."""
-    agent, database = agent_image(), database_image(version)
-    for image in (agent, database):
+def load_images(
+    cluster: Cluster, *, version: str, say: Callable[[str], None], more: Sequence[str] = ()
+) -> tuple[str, str]:
+    """Load the agent's and the database's image; return their references, the database's without its tag.
+
+    Args:
+        cluster: Where to.
+        version: Release of the database.
+        say: Gets one line for each image.
+        more: Releases that are to be had as well, for an upgrade.
+    """
+    agent, *databases = agent_image(), *(database_image(one) for one in dict.fromkeys((version, *more)))
+    for image in (agent, *databases):
         cluster.load_image(image.archive)
         say(f"image: {image.ref}")
-    return agent.ref, database.ref.rpartition(":")[0]
+    return agent.ref, databases[0].ref.rpartition(":")[0]
 
 
 def install(cluster: Cluster, configuration: Configuration, *, site: str, folder: Path) -> None:

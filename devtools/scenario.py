@@ -82,6 +82,7 @@ class Player:
             settings=self._story.settings,
             transport=transport,
             cluster=cluster,
+            versions=self._story.versions,
             begun=self._begun,
         )
         try:

@@ -51,6 +51,7 @@ class Stack:
         cluster: A dev cluster that is up, of whoever takes it down: what was installed there before is removed first.
             None: one of this world's own.
         nodes: How many nodes a dev cluster of this world's own has.
+        versions: Releases of the database that can be upgraded to, beside `VERSION`, which is the configured one.
         begun: Monotonic time from which progress counts its seconds; None: now.
     """
 
@@ -66,11 +67,13 @@ class Stack:
         transport: Transport = "http",
         cluster: Cluster | None = None,
         nodes: int = 1,
+        versions: tuple[str, ...] = (),
         begun: float | None = None,
     ) -> None:
         self.transport: Transport = transport
         self.folder, self._name, self._say, self._settings = folder, name, say, settings
         self._console_port, self._ui_port = console_port or free_port(), ui_port or free_port()
+        self._versions = versions
         self._is_guest = cluster is not None
         self.cluster = cluster or Cluster(
             name, state_dir=folder / "cluster", nodes=nodes, report=lambda line: say(f"  {line}")
@@ -161,7 +164,7 @@ class Stack:
         self._tell(f"Kubernetes: {self.cluster.server}")
 
     def _install(self) -> None:
-        agent, database = load_images(self.cluster, version=VERSION, say=self._tell)
+        agent, database = load_images(self.cluster, version=VERSION, more=self._versions, say=self._tell)
         text = configuration_text(agent_image=agent, database_image=database, version=VERSION, settings=self._settings)
         (self.folder / "crdbops.toml").write_text(text)
         install(self.cluster, parse_configuration(text), site=SITE, folder=self.folder)

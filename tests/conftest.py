@@ -32,12 +32,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cockroach-binary", default="", help="run the database contract suite against a real binary")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    binary = config.getoption("--cockroach-binary")
-    if binary:
-        os.environ["CRDBOPS_TEST_COCKROACH_BINARY"] = str(Path(binary).resolve())
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave cluster tests out unless asked for, and run them last; begin with the files that take longest."""
     slow = [item for item in items if item.get_closest_marker("cluster")]

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from devtools.cockroach import catalog, queries, statements, status, wire
+from devtools.cockroach import catalog, queries, release, statements, status, wire
 from devtools.cockroach.admin import Admin
 from devtools.cockroach.config import Config
 from devtools.cockroach.failure import RemoteError
@@ -177,6 +177,10 @@ class Answers:
         kind = statement.what["kind"]
         if kind == "version":
             return queries.rows(["version"], [[f"CockroachDB CCL {self._config.build} (stand-in, not a database)"]])
+        if kind == "executable version":
+            return queries.rows(["crdb_internal.node_executable_version"], [[release.series_of(self._config.build)]])
+        if kind == "build info":
+            return self._build_info(statement.what["field"])
         if kind == "store sums":
             return status.store_sums(self._state(), statement.what["sums"])
         if kind == "node metric":
@@ -185,6 +189,14 @@ class Answers:
         if kind == "cluster id":
             return queries.rows(["crdb_internal.cluster_id"], [[self._store.cluster_id]])
         return queries.rows(["?column?"], [[statement.what["value"]]], numeric=[0])
+
+    def _build_info(self, field: str) -> catalog.Answer:
+        """What this node says of its own program; one value when its name is asked for."""
+        facts = {"Name": "CockroachDB", "ClusterID": self._store.cluster_id, "Version": self._config.build}
+        if field:
+            return queries.rows(["value"], [[value] for name, value in facts.items() if name == field])
+        found = [[self._store.node_id, name, value] for name, value in facts.items()]
+        return queries.rows(["node_id", "field", "value"], found, numeric=[0])
 
     # --- for nodes
 

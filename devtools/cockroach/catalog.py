@@ -8,7 +8,9 @@ it. The same operations in the same order give the same catalog on every node. N
 from collections.abc import Callable
 from typing import Any
 
+from devtools.cockroach import settings
 from devtools.cockroach.failure import RemoteError
+from devtools.cockroach.settings import VERSION
 from devtools.cockroach.tables import Table
 
 Operation = dict[str, Any]
@@ -16,9 +18,7 @@ Answer = dict[str, Any]
 #: What is answered, and what is to be done for it; None when there is nothing to do.
 Change = tuple[Answer, Callable[[], None] | None]
 
-PRESERVE = "cluster.preserve_downgrade_option"
-VERSION = "version"
-NUM_REPLICAS = "num_replicas"
+UPGRADE = "upgrade"  # the operation that gives the active version a value; no statement does
 _BUILT_IN = ("defaultdb", "postgres", "system")
 _ADMIN = "admin"
 
@@ -32,7 +32,7 @@ class Catalog:
     """The state that all nodes agree on."""
 
     def __init__(self) -> None:
-        self.settings: dict[str, str] = {}
+        self.settings = dict(settings.DEFAULTS)
         self.copies = 3  # num_replicas of RANGE default
         self.databases: dict[str, dict[str, Table]] = {name: {} for name in _BUILT_IN}
         self.users: dict[str, dict[str, Any]] = {
@@ -40,6 +40,7 @@ class Catalog:
             "root": {"password": "", "member_of": [_ADMIN]},
         }
         self._changes: dict[str, Callable[[Operation], Change]] = {
+            UPGRADE: self._upgrade,
             "set": self._set,
             "zone": self._zone,
             "create database": self._create_database,
@@ -77,15 +78,12 @@ class Catalog:
 
     # --- changes
 
+    def _upgrade(self, operation: Operation) -> Change:
+        return tag(""), lambda: self.settings.update({VERSION: operation["value"]})
+
     def _set(self, operation: Operation) -> Change:
-        name, value = operation["name"], operation["value"]
-        if name == VERSION and not operation.get("founding"):
-            raise RemoteError("the stand-in does not set the cluster version by hand", sqlstate="0A000")
-        if name not in (VERSION, PRESERVE):
-            raise RemoteError(f'unknown cluster setting "{name}"', sqlstate="22023")
-        active = self.settings.get(VERSION, "")
-        if name == PRESERVE and value and value != active:
-            raise RemoteError(f"cannot set {name} to {value} (cluster version is {active})")
+        name = operation["name"]
+        value = settings.read(name, operation["value"], active=self.settings[VERSION])
         return tag("SET CLUSTER SETTING"), lambda: self.settings.update({name: value})
 
     def _zone(self, operation: Operation) -> Change:

@@ -1,7 +1,8 @@
 """Faults on request: `faults.json` in the data folder, read again whenever it changes.
 
 Every fault lasts as long as it is in the file. A file that cannot be read changes nothing and is complained about once.
-Not here: what each fault does (answers.py, server.py, start.py, gossip.py, admin.py, rebalancer.py).
+Not here: what each fault does (answers.py, server.py, start.py, gossip.py, admin.py, rebalancer.py,
+finalizer.py, status.py).
 """
 
 import json
@@ -14,7 +15,11 @@ FILE = "faults.json"
 VERBS = ("init", "node", "sql", "decommission", "drain")
 COLUMNS = ("older", "newer", "unknown")
 #: What other nodes have to know of it.
-_SHARED = ("underreplicated_ranges", "moves_per_second", "seconds_until_store_dead", "node_ids", "stuck_replicas")
+_NUMBERS = (
+    "underreplicated_ranges", "moves_per_second", "seconds_until_store_dead", "stuck_replicas", "catch_up_seconds",
+    "finalize_seconds",
+)  # fmt: skip
+_SHARED = (*_NUMBERS, "node_ids", "finalize_stuck")
 _EXAMPLE = '{"slow_seconds": {"sql": 2}, "hang": ["sql"], "not_ready": "node is not healthy"}'
 
 
@@ -23,9 +28,8 @@ class Injected:
 
     def __init__(self, given: dict[str, Any]) -> None:
         known = {
-            "slow_seconds", "hang", "delay_init_seconds", "not_ready", "exit_at_start", "underreplicated_ranges",
-            "moves_per_second", "seconds_until_store_dead", "node_ids", "stuck_replicas", "drain_seconds",
-            "status_columns",
+            "slow_seconds", "hang", "delay_init_seconds", "not_ready", "exit_at_start", "drain_seconds",
+            "status_columns", *_SHARED,
         }  # fmt: skip
         if set(given) - known:
             raise ValueError(f"unknown fault {sorted(set(given) - known)}, expected some of {sorted(known)}")
@@ -37,8 +41,10 @@ class Injected:
         self.delay_init_seconds = _number(given.get("delay_init_seconds", 0))
         self.not_ready = str(given.get("not_ready", ""))
         self.exit_at_start = int(_number(given.get("exit_at_start", 0)))
-        for name in ("underreplicated_ranges", "moves_per_second", "seconds_until_store_dead", "stuck_replicas"):
+        for name in _NUMBERS:
             _number(given.get(name, 0))
+        if not isinstance(given.get("finalize_stuck", ""), str):
+            raise ValueError(f"finalize_stuck: found {given['finalize_stuck']!r}, expected why, in words")
         for host, node_id in dict(given.get("node_ids", {})).items():
             if isinstance(node_id, bool) or not isinstance(node_id, int) or node_id < 1:
                 raise ValueError(f"node_ids: found {node_id!r} for {host}, expected a node id from 1 on")

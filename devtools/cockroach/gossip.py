@@ -115,6 +115,7 @@ class Gossip:
             "sql_address": self._config.advertise,
             "build": self._config.build,
             "started_at": self._started_at,
+            "is_restart": self._store.was_initialized,
             "updated_at": before["updated_at"] if before is not None and fresh else now,
             "locality": self._config.locality,
             "attrs": self._config.attrs,

@@ -15,15 +15,16 @@ from collections.abc import Callable
 from typing import Any
 
 from devtools.cockroach import queries, release, wire
-from devtools.cockroach.catalog import VERSION, Answer, Catalog, Operation
+from devtools.cockroach.catalog import UPGRADE, Answer, Catalog, Operation
 from devtools.cockroach.config import Config
 from devtools.cockroach.failure import RemoteError
 from devtools.cockroach.gossip import Gossip
 from devtools.cockroach.journal import Entry, Journal
 from devtools.cockroach.peers import PeerError, Peers
-from devtools.cockroach.placement import Move, Placement, place
+from devtools.cockroach.placement import Placement
 from devtools.cockroach.replication import NOTHING, NotWriterError, Replication
 from devtools.cockroach.roster import ADMIT, DECOMMISSIONED, MEMBERSHIP, PROMOTE, is_change
+from devtools.cockroach.settings import VERSION
 from devtools.cockroach.statements import QUERY, WRITE
 from devtools.cockroach.store import Store
 
@@ -47,6 +48,7 @@ class Ledger:
         *,
         gossip: Gossip,
         on_applied: Callable[[float], None],
+        on_outdated: Callable[[str], None],
     ) -> None:
         self.catalog = Catalog()
         self.placement = Placement()
@@ -57,6 +59,7 @@ class Ledger:
         self._peers = peers
         self._gossip = gossip
         self._on_applied = on_applied  # told how long it took
+        self._on_outdated = on_outdated  # told that this binary is too old for the active version
         self._answers: OrderedDict[str, Answer] = OrderedDict()  # of commands already written, by their id
         self._writing = asyncio.Lock()
         self._awake = asyncio.Event()
@@ -67,8 +70,7 @@ class Ledger:
     def found(self) -> None:
         """Make a cluster of this node alone."""
         admit = {"kind": ADMIT, "id": 1, "store_id": self._store.store_id, "address": self._config.advertise}
-        series = release.series_of(self._config.build)
-        version = {"kind": "set", "name": VERSION, "value": series, "founding": True}
+        version = {"kind": UPGRADE, "value": release.series_of(self._config.build)}
         self.replication.found([admit, {"kind": PROMOTE, "id": 1}, version], cluster_id=str(uuid.uuid4()), node_id=1)
 
     @property
@@ -173,12 +175,12 @@ class Ledger:
                 return queries.answer(self.catalog, message["what"])
             return await self._write(message["what"], id=str(message["id"]))
 
-    async def place(self, moves: Callable[[], list[Move]]) -> None:
-        """Make the moves that are right once nobody else writes; for the writer."""
+    async def act(self, decide: Callable[[], Operation | None]) -> None:
+        """Do what is right once nobody else writes, if anything is; for the writer."""
         async with asyncio.timeout(_CALL_SECONDS), self._writing:
             await self.replication.confirm()
-            if found := moves():
-                await self.replication.append(place(found), id="")
+            if operation := decide():
+                await self.replication.append(operation, id="")
 
     def _replicas(self) -> Answer:
         nodes = {str(node): facts["membership"] for node, facts in self._journal.roster.nodes.items()}
@@ -212,12 +214,9 @@ class Ledger:
 
     def _check_version(self, series: str) -> None:
         active = self.catalog.settings[VERSION]
-        if release.position(series) < release.position(active):
-            raise RemoteError(
-                f"binary version {series} less than active cluster version {active}: incompatible versions",
-                code="PermissionDenied",
-            )
-        if release.position(release.oldest_readable(series)) > release.position(active):
+        if release.is_outdated(series, by=active):
+            raise RemoteError(_outdated(series, active), code="PermissionDenied")
+        if release.is_ahead(series, of=active):
             raise RemoteError(
                 f"active cluster version {active} is too old for binary version {series}: incompatible versions",
                 code="PermissionDenied",
@@ -236,11 +235,23 @@ class Ledger:
             self.placement.apply(operation)
         elif operation != NOTHING:
             answer = self.catalog.apply(operation)
-        if operation.get("name") == VERSION and operation["kind"] == "set":
-            self._store.version = operation["value"]
-            self._store.save()
+        if operation["kind"] == UPGRADE:
+            self._upgraded(operation["value"])
         if entry["id"]:
             self._answers[entry["id"]] = answer
             while len(self._answers) > _REMEMBERED:
                 self._answers.popitem(last=False)
         self._on_applied(time.perf_counter() - began)
+
+    def _upgraded(self, version: str) -> None:
+        """Note the active version where the next start finds it; the past, read again, does not take it back."""
+        if release.progress(version) > release.progress(self._store.version):
+            self._store.version = version
+            self._store.save()
+        series = release.series_of(self._config.build)
+        if release.is_outdated(series, by=version):
+            self._on_outdated(_outdated(series, version))
+
+
+def _outdated(series: str, active: str) -> str:
+    return f"binary version {series} less than active cluster version {active}: incompatible versions"

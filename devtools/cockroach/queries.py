@@ -6,7 +6,7 @@ Not here: changing it (catalog.py), printing (rows.py), the state of the nodes t
 from typing import Any
 
 from devtools.cockroach import tables
-from devtools.cockroach.catalog import PRESERVE, VERSION, Answer, Catalog
+from devtools.cockroach.catalog import Answer, Catalog
 from devtools.cockroach.failure import RemoteError
 
 
@@ -37,9 +37,9 @@ def rows(columns: list[str], found: list[list[Any]], *, numeric: list[int] | Non
 
 
 def _setting(catalog: Catalog, name: str) -> Answer:
-    if name not in (VERSION, PRESERVE):
+    if name not in catalog.settings:
         raise RemoteError(f'unknown cluster setting "{name}"', sqlstate="22023")
-    return rows([name], [[catalog.settings.get(name, "")]])
+    return rows([name], [[catalog.settings[name]]])
 
 
 def _zone(catalog: Catalog) -> Answer:

@@ -11,6 +11,7 @@ import time
 
 from devtools.cockroach import allocator, placement
 from devtools.cockroach.allocator import DEAD, KEEPS, LEAVING, UP, Nodes
+from devtools.cockroach.catalog import Operation
 from devtools.cockroach.failure import RemoteError
 from devtools.cockroach.gossip import Gossip
 from devtools.cockroach.journal import Journal
@@ -45,7 +46,11 @@ class Rebalancer:
             if owed >= 1 and (moves := self._moves(nodes, most=int(owed))):
                 owed -= len(moves)
                 with contextlib.suppress(RemoteError, TimeoutError):
-                    await self._ledger.place(functools.partial(self._moves, nodes, most=len(moves)))
+                    await self._ledger.act(functools.partial(self._placed, nodes, most=len(moves)))
+
+    def _placed(self, nodes: Nodes, *, most: int) -> Operation | None:
+        found = self._moves(nodes, most=most)
+        return placement.place(found) if found else None
 
     def _moves(self, nodes: Nodes, *, most: int) -> list[placement.Move]:
         return allocator.moves(self._ledger.placement, nodes, copies=self._ledger.catalog.copies, most=most)

@@ -18,6 +18,7 @@ from devtools.cockroach.answers import Answers
 from devtools.cockroach.config import Config
 from devtools.cockroach.failure import OK, RemoteError, VerbError
 from devtools.cockroach.faults import Faults
+from devtools.cockroach.finalizer import Finalizer
 from devtools.cockroach.gossip import Gossip
 from devtools.cockroach.health import HealthPages
 from devtools.cockroach.journal import Journal
@@ -67,8 +68,8 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._terminate)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
-        parts = (self._rpc.serve(), self._http.serve(), self._live(), self._ledger.run(), self._rebalancer.run())
-        tasks = [asyncio.create_task(part) for part in parts]
+        parts = (self._ledger.run(), self._rebalancer.run(), self._finalizer.run())
+        tasks = [asyncio.create_task(part) for part in (self._rpc.serve(), self._http.serve(), self._live(), *parts)]
         stopping = asyncio.create_task(self._stop.wait())
         done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
         if stopping in done and self._failure is None:
@@ -87,13 +88,20 @@ class Server:
         config, store, journal = self._config, self._store, self._journal
         self._gossip = Gossip(config, store, journal, self._peers, on_foreign=self._foreign, on_removed=self._removed)
         self._ledger = Ledger(
-            config, store, journal, self._peers, gossip=self._gossip, on_applied=self._metrics.applied.add
+            config,
+            store,
+            journal,
+            self._peers,
+            gossip=self._gossip,
+            on_applied=self._metrics.applied.add,
+            on_outdated=self._outdated,
         )
         self._gossip.more = lambda: {"committed": self._ledger.replication.committed}
         self._gossip.on_heard = lambda said: self._ledger.heard(int(said["from"]), committed=int(said["committed"]))
         self._gossip.round_trips = self._metrics.round_trips.add
         self._gossip.faults = lambda: self._faults.now().shared
         self._rebalancer = Rebalancer(journal, gossip=self._gossip, ledger=self._ledger)
+        self._finalizer = Finalizer(config, journal, gossip=self._gossip, ledger=self._ledger)
         self._admin = Admin(
             store,
             journal,
@@ -221,6 +229,11 @@ class Server:
             self._stop.set()
         else:
             self._say("foreign", text)
+
+    def _outdated(self, text: str) -> None:
+        """The active version has become too new for this binary: fatal at any time."""
+        self._failure = VerbError(text)
+        self._stop.set()
 
     def _removed(self, text: str) -> None:
         """The others say that this node was decommissioned: fatal at a start, no service from then on later."""

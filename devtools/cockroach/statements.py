@@ -92,11 +92,17 @@ def parse(text: str, *, database: str = "") -> Statement:
 def _select(reader: _Reader, database: str) -> Statement:
     if reader.take("*"):
         reader.need("FROM")
+        if reader.take("CRDB_INTERNAL", ".", "NODE_BUILD_INFO"):
+            return Statement(HERE, {"kind": "build info", "field": ""})
         return Statement(QUERY, {"kind": "rows", **_table(reader, database)})
     if reader.take("VERSION", "(", ")"):
         return Statement(HERE, {"kind": "version"})
     if reader.take("CRDB_INTERNAL", ".", "CLUSTER_ID", "(", ")"):
         return Statement(HERE, {"kind": "cluster id"})
+    if reader.take("CRDB_INTERNAL", ".", "NODE_EXECUTABLE_VERSION", "(", ")"):
+        return Statement(HERE, {"kind": "executable version"})
+    if reader.take("VALUE", "FROM", "CRDB_INTERNAL", ".", "NODE_BUILD_INFO", "WHERE", "FIELD", "="):
+        return Statement(HERE, {"kind": "build info", "field": reader.one_of(STRING).value})
     if reader.ahead.value.upper() == "SUM":
         return Statement(HERE, {"kind": "store sums", "sums": _store_sums(reader)})
     if reader.take("VALUE", "FROM", "CRDB_INTERNAL", ".", "NODE_METRICS", "WHERE", "NAME", "="):

@@ -33,16 +33,19 @@ class State:
         self._placement = placement
         active = sum(1 for facts in roster.nodes.values() if facts["membership"] == ACTIVE)
         self._copies = needed(copies, active)
-        now = time.time()
-        self.live = [node for node in roster.nodes if view.is_live(node, now=now)]
+        self._now = time.time()
+        self.live = [node for node in roster.nodes if view.is_live(node, now=self._now)]
         self._draining = [node for node in roster.nodes if view.is_draining(node)]
 
     def counts(self, node: int) -> Counts:
         """What a node reports of its ranges."""
         found = self._placement.counts(node, live=self.live, draining=self._draining, copies=self._copies)
         if node in self.live:
-            faults = self.view.descriptors.get(node, {}).get("faults", {})
+            described = self.view.descriptors.get(node, {})
+            faults = described.get("faults", {})
             found.underreplicated += int(faults.get("underreplicated_ranges", 0))
+            if described.get("is_restart") and self._now - described["started_at"] < faults.get("catch_up_seconds", 0):
+                found.underreplicated += found.replicas
         return found
 
 

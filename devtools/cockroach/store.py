@@ -77,16 +77,15 @@ class Store:
         if not self.version:
             return
         mine = release.series_of(binary)
-        oldest = release.oldest_readable(mine)
-        if release.position(self.version) > release.position(mine):
+        if release.is_outdated(mine, by=self.version):
             raise VerbError(
                 f"cockroach version v{mine} is incompatible with data in store {self.folder}; "
-                f"use version v{self.version} or later"
+                f"use version v{release.goal(self.version)} or later"
             )
-        if release.position(self.version) < release.position(oldest):
+        if release.is_ahead(mine, of=self.version):
             raise VerbError(
-                f"store {self.folder}, last used with cockroach version v{self.version}, "
-                f"is too old for running version v{mine} (which requires data from v{oldest} or later)"
+                f"store {self.folder}, last used with cockroach version v{self.version}, is too old for running "
+                f"version v{mine} (which requires data from v{release.oldest_readable(mine)} or later)"
             )
 
     def save(self, *, binary: str = "") -> None:

@@ -1,20 +1,23 @@
 """What the two images are made of, and their names.
 
 An image is the base layer, for the agent a layer of wheels, and a small layer of our own code, so that a changed line
-costs one small layer. Not here: those layers (base.py, wheels.py), formats (oci.py), where things are kept (cache.py).
+costs one small layer; the database's release is a last layer of one file, so that its releases share all others. Not
+here: those layers (base.py, wheels.py), formats (oci.py), where things are kept (cache.py).
 """
 
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from devtools.images import base, cache, oci, wheels
 
 _TREE = Path(__file__).resolve().parents[2]
 _CONTENT_LABEL = "internal.crdbops.content"
-_KEPT_ARCHIVES = 4
+_KEPT_ARCHIVES = 8  # a world may have several releases of the database
 
 _ENV = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -91,11 +94,11 @@ def database_image(version: str = "v25.2.3", *, source: Path | None = None, at: 
     code = _modules(source or _TREE / "devtools" / "cockroach")
     files = {f"cockroach/lib/devtools/cockroach/{name}": content for name, content in code.items()}
     files["cockroach/lib/devtools/__init__.py"] = b""
-    files["cockroach/VERSION"] = f"{version}\n".encode()
     return _image(
         name="cockroach",
         layers=[oci.describe(base.base(at=at) / "layer.tar")],
         files=files,
+        last={"cockroach/VERSION": f"{version}\n".encode()},
         program=("cockroach/cockroach", _DATABASE_PROGRAM),
         compiled="cockroach/lib",
         tag=version,
@@ -111,6 +114,13 @@ def _modules(folder: Path) -> dict[str, bytes]:
     return found
 
 
+def _written(folder: Path, files: Mapping[str, bytes]) -> Path:
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
 def _image(
     *,
     name: str,
@@ -118,34 +128,38 @@ def _image(
     files: dict[str, bytes],
     program: tuple[str, str],
     compiled: str,
+    last: Mapping[str, bytes] = MappingProxyType({}),
     tag: str = "",
     at: Path | None,
 ) -> Image:
+    """Build one image; `last` are files of a layer of their own, on top."""
     entry, script = program
-    inputs = [part for path in sorted(files) for part in (path.encode(), files[path])]
+    every = {**files, **last}
+    inputs = [part for path in sorted(every) for part in (path.encode(), every[path])]
     recipe = Path(__file__).read_bytes() + Path(oci.__file__).read_bytes()
     content = cache.hash_of(recipe, *(layer.digest for layer in layers), entry, script, tag, *inputs)
     ref = f"local.invalid/{name}:{tag or content}"
 
     def fill(draft: Path) -> None:
         cache.say(f"building {ref}")
-        rootfs = draft / "rootfs"
-        for path, text in {**files, entry: script.encode()}.items():
-            (rootfs / path).parent.mkdir(parents=True, exist_ok=True)
-            (rootfs / path).write_bytes(text)
+        rootfs = _written(draft / "rootfs", {**files, entry: script.encode()})
         (rootfs / entry).chmod(0o755)
         base.compile_python(rootfs, base_rootfs=base.base(at=at) / "rootfs", folders=[compiled])
-        ours = oci.write_layer(rootfs, to=draft / "ours.tar")
+        ours = [oci.write_layer(rootfs, to=draft / "ours.tar")]
+        if last:
+            ours.append(oci.write_layer(_written(draft / "last", last), to=draft / "last.tar"))
         digest = oci.write_archive(
             draft / "image.tar",
             ref=ref,
-            layers=[*layers, ours],
+            layers=[*layers, *ours],
             entrypoint=[f"/{entry}"],
             env=_ENV,
             labels={_CONTENT_LABEL: content},
         )
-        shutil.rmtree(rootfs)
-        (draft / "ours.tar").unlink()
+        for written in draft.glob("*/"):
+            shutil.rmtree(written)
+        for layer in ours:
+            layer.path.unlink()
         (draft / "image.json").write_text(json.dumps({"ref": ref, "digest": digest}))
 
     folder = cache.folder(f"{name}-{content}", fill=fill, cache=at)

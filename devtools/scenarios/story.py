@@ -26,11 +26,13 @@ class Story:
         play: Plays it in a world that is up; returns what was counted, for the transcript.
         settings: More TOML for the world's `crdbops.toml`.
         transports: How Slack reaches the bot; it is played once over each, one after the other, on one Kubernetes.
+        versions: Releases of the database that can be upgraded to, as in ("v25.2.4", "v25.4.1").
     """
 
     play: Callable[[Driver, Told], Awaitable[dict[str, object]]]
     settings: str = ""
     transports: tuple[Transport, ...] = ("http",)
+    versions: tuple[str, ...] = ()
 
 
 def stories() -> dict[str, tuple[Story, str]]:

@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.cockroach.certificates import Authority
-from tests.cockroach.nodes import BINARY, FAST, Node, initialized
+from tests.cockroach.nodes import FAST, Node, initialized, is_standin, use
 from tests.cockroach.standings import replicated
 
 MakeNodes = Callable[[int], list[Node]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if binary := config.getoption("--cockroach-binary"):
+        use(Path(binary))
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +81,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, node_certs: Path, client: 
 @pytest.fixture
 def standin() -> None:
     """Leave the test out when the suite runs against a real binary."""
-    if BINARY:
+    if not is_standin():
         pytest.skip("plays another release, which only the stand-in can")
 
 

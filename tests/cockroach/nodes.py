@@ -1,6 +1,6 @@
 """Processes of the contract suite: nodes and client verbs, of the stand-in or of a real binary, on loopback.
 
-Which program is run is decided by the environment (see conftest.py). Certificates are made in certificates.py.
+Which program is run is decided before tests are collected (see conftest.py). Certificates are made in certificates.py.
 """
 
 import csv
@@ -21,12 +21,23 @@ from typing import Any
 
 from tests.eventually import eventually
 
-BINARY = os.environ.get("CRDBOPS_TEST_COCKROACH_BINARY", "")
 TREE = Path(__file__).resolve().parents[2]
-COMMAND = [BINARY] if BINARY else [sys.executable, "-m", "devtools.cockroach"]
+_STANDIN = [sys.executable, "-m", "devtools.cockroach"]
+COMMAND = [*_STANDIN]
 PATIENCE_SECONDS = 20.0
 #: Notices the loss of a node in two seconds; only the stand-in has such a flag.
-FAST = [] if BINARY else ["--standin-heartbeat=400ms"]
+FAST = ["--standin-heartbeat=400ms"]
+
+
+def use(binary: Path) -> None:
+    """Run a real binary from now on."""
+    COMMAND[:] = [str(binary.resolve())]
+    FAST.clear()
+
+
+def is_standin() -> bool:
+    """Whether it is the stand-in that runs."""
+    return COMMAND == _STANDIN
 
 
 def free_port() -> int:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.cockroach.conftest import MakeNodes
-from tests.cockroach.nodes import BINARY, WAITS, Node, initialized, started
+from tests.cockroach.nodes import WAITS, Node, initialized, is_standin, started
 
-pytestmark = pytest.mark.skipif(bool(BINARY), reason="only the stand-in takes faults")
+pytestmark = pytest.mark.skipif(not is_standin(), reason="only the stand-in takes faults")
 
 Inject = Callable[..., None]
 
@@ -93,6 +93,7 @@ def test_ranges_can_seem_underreplicated(node: Node, inject: Inject, client: Pat
         pytest.param('{"moves_per_second": -1}', "found -1, expected a number from 0 on", id="negative rate"),
         pytest.param('{"node_ids": {"node-2": "2"}}', "found '2' for node-2, expected a node id", id="no node id"),
         pytest.param('{"status_columns": "new"}', "found 'new', expected one of", id="unknown columns"),
+        pytest.param('{"finalize_stuck": true}', "finalize_stuck: found True, expected why, in words", id="no reason"),
         pytest.param("{", "an example: {", id="no JSON"),
     ],
 )

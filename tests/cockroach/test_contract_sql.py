@@ -78,6 +78,20 @@ def test_the_downgrade_option_takes_the_active_version_alone(
     assert f"ERROR: cannot set {OPTION} to 25.1 (cluster version is 25.2)" in answer.err
 
 
+def test_the_phases_of_a_drain_are_settings(cluster: Sequence[Node], client: Path) -> None:
+    name = "server.shutdown.transactions.timeout"
+
+    first = _sql(cluster[0], client, f"SHOW CLUSTER SETTING {name}").out
+    changed = _sql(cluster[0], client, f"SET CLUSTER SETTING {name} = '5m'")
+    seen = _sql(cluster[1], client, f"SHOW CLUSTER SETTING {name}").out
+    refused = _sql(cluster[0], client, f"SET CLUSTER SETTING {name} = 'soon'")
+    reset = _sql(cluster[0], client, f"RESET CLUSTER SETTING {name}")
+    last = _sql(cluster[2], client, f"SHOW CLUSTER SETTING {name}").out
+
+    assert (changed.code, refused.code, reset.code) == (0, 1, 0)
+    assert [text.splitlines()[1] for text in (first, seen, last)] == ["00:00:10", "00:05:00", "00:00:10"]
+
+
 @pytest.mark.parametrize("statement", ["SHOW CLUSTER SETTING no.such", "SET CLUSTER SETTING no.such = 'x'"])
 def test_an_unknown_setting_is_refused(cluster: Sequence[Node], client: Path, statement: str) -> None:
     answer = _sql(cluster[0], client, statement)

@@ -56,6 +56,21 @@ def _refusal(text: str) -> RemoteError:
             {"kind": "node metric", "name": "security.certificate.expiration.node"},
             id="a metric of this node",
         ),
+        pytest.param(
+            "SELECT value FROM crdb_internal.node_build_info WHERE field = 'Version'",
+            HERE,
+            {"kind": "build info", "field": "Version"},
+            id="this node's release",
+        ),
+        pytest.param(
+            "SELECT * FROM crdb_internal.node_build_info", HERE, {"kind": "build info", "field": ""}, id="build info"
+        ),
+        pytest.param(
+            "SELECT crdb_internal.node_executable_version()",
+            HERE,
+            {"kind": "executable version"},
+            id="this node's series",
+        ),
         pytest.param("SHOW ZONE CONFIGURATION FROM RANGE default", QUERY, {"kind": "zone"}, id="zone"),
         pytest.param("SHOW ZONE CONFIGURATION FOR RANGE default", QUERY, {"kind": "zone"}, id="zone before v20.2"),
         pytest.param(

@@ -66,11 +66,20 @@ def test_the_archive_names_its_image_for_the_importer(agent: Image, agent_archiv
     assert agent_archive.config["config"]["Entrypoint"] == ["/crdbops/certagent"]
 
 
-def test_other_releases_are_other_images(database: Image, other_cache: Path) -> None:
+def test_other_releases_are_other_images_that_differ_in_one_file(
+    database: Image, database_archive: Archive, other_cache: Path
+) -> None:
     other = database_image("v25.3.0", at=other_cache)
+    archive = Archive(other.archive)
 
+    before, after = (item.manifest["layers"] for item in (database_archive, archive))
+    entries = [entry.name for entry in archive.entries() if entry.isfile()]
+    archive.close()
     assert other.ref == "local.invalid/cockroach:v25.3.0"
     assert other.digest != database.digest
+    assert after[:-1] == before[:-1]
+    assert after[-1]["digest"] != before[-1]["digest"]
+    assert entries[-1] == "cockroach/VERSION"
 
 
 @pytest.mark.parametrize("version", ["25.2.3", "latest", "v25.2", "v25.2.3:x"])
