@@ -19,7 +19,7 @@ from gateway.running import Home
 from operations.chat import MessageRef, ShowGate, ShowOperation
 from operations.gate import GateState, GateStatus
 from tests.bot import given
-from tests.bot.harness import Stage
+from tests.bot.harness import Stage, eventually
 from tests.bot.test_cards import actions_of, faults, strings
 from tests.bot.test_outbox import chat, environment, fresh, messages, show
 
