@@ -159,6 +159,21 @@ def actions_of(message: Message) -> set[str]:
     return {element["action_id"] for element in elements(message) if "action_id" in element}
 
 
+def written_in(message: Message) -> str:
+    """Return what is written in the blocks of a message, without what says how."""
+    found: list[str] = []
+
+    def collect(value: object) -> None:
+        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            if isinstance(inner, dict | list):
+                collect(inner)
+        if isinstance(value, dict) and isinstance(value.get("text"), str):
+            found.append(value["text"])
+
+    collect(message.get("blocks"))
+    return "".join(found)
+
+
 def text_of(message: Message) -> str:
     """Return all text of a message, blocks included."""
     return f"{message.get('text') or ''}\n{json.dumps(message.get('blocks') or [], ensure_ascii=False)}"

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from devtools.cluster import Cluster, ClusterError
+from devtools.cluster.layout import MAX_NODES
 from devtools.demo import state_folder
 from devtools.histories import not_replaying, record_everything, replayer
 from devtools.machine import why_no_cluster
@@ -54,7 +55,10 @@ class Player:
         if (own := asyncio.current_task()) is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
         cluster = Cluster(
-            f"sc{os.getpid()}", state_dir=self._folder / "cluster", report=lambda line: told.progress(f"  {line}")
+            f"sc{os.getpid()}",
+            state_dir=self._folder / "cluster",
+            nodes=max(self._story.nodes, self._options.nodes),
+            report=lambda line: told.progress(f"  {line}"),
         )
         passed = False
         try:
@@ -134,6 +138,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="faults: how long Slack answers nothing (default %(default)s)",
     )
+    parser.add_argument(
+        "--nodes",
+        type=int,
+        choices=range(1, MAX_NODES + 1),
+        default=Options().nodes,
+        metavar="N",
+        help="nodes of Kubernetes; at least those that the scenario needs (default %(default)s)",
+    )
     return parser
 
 
@@ -153,7 +165,7 @@ def main(arguments: list[str]) -> int:
     story, _ = known[given.name]
     transports = {None: story.transports, "both": BOTH}.get(given.transport, (given.transport,))
     folder = state_folder(f"scenario-{given.name}-{os.getpid()}")
-    player = Player(given.name, story, folder=folder, options=Options(slack_away=given.slack_away))
+    player = Player(given.name, story, folder=folder, options=Options(slack_away=given.slack_away, nodes=given.nodes))
     try:
         passed = asyncio.run(player.play(transports))
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from devtools.page import Message, actions_of, text_of
+from devtools.page import actions_of, text_of
 from devtools.scenarios.driver import CSRS, NODES, Driver, history_events, seconds_of
 from devtools.scenarios.scaled import rows
 from devtools.scenarios.story import Story
@@ -22,13 +22,13 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     """Play the story; return the counts."""
     deploy = await driver.type_change("erin", "/crdb deploy")
     cards = [await driver.card(csr, action="approve") for csr in CSRS]
-    early = _words(await _status(driver, words="nodes ready"))
+    early = await driver.status()
     told.check("status before certificates names the reason", "not asked: no client certificate yet" in early)
     for card in cards:
         await driver.approve("ada", card)
     told.check("deploy ends as deployed", (await deploy.result())["outcome"] == "deployed")
 
-    whole = _words(await _status(driver, words="3 of 3 nodes ready"))
+    whole = await driver.status(words="3 of 3 nodes ready")
     told.say(whole)
     for words in (
         " replicas",
@@ -60,7 +60,7 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     root = await driver.root(run, words="done")
     is_told = "ready again after" in text_of(root) and "longest gap" in text_of(root)
     told.check("the message shows the times", is_told and "cancel" not in actions_of(root), found=text_of(root))
-    again = _words(await _status(driver, words="3 of 3 nodes ready"))
+    again = await driver.status(words="3 of 3 nodes ready")
     told.check("status is whole again", "0 under-replicated, 0 unavailable" in again, found=again)
     return {
         "seconds until ready": result["ready_seconds"],
@@ -82,31 +82,10 @@ async def _refused(driver: Driver, told: Told) -> None:
     told.check("another drill is not known", "Nothing was started" in said, found=said)
 
 
-async def _status(driver: Driver, *, words: str) -> Message:
-    before = len(await driver.page.ephemerals("vic"))
-    await driver.page.command("vic", "/crdb status")
-    return await driver.page.until_ephemeral("vic", after=before, words=words)
-
-
 async def _typed(driver: Driver, persona: str, text: str, *, words: str) -> str:
     before = len(await driver.page.ephemerals(persona))
     await driver.page.command(persona, text)
     return text_of(await driver.page.until_ephemeral(persona, after=before, words=words))
-
-
-def _words(message: Message) -> str:
-    """What is written, without what says how."""
-    found: list[str] = []
-
-    def collect(value: object) -> None:
-        for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-            if isinstance(inner, dict | list):
-                collect(inner)
-        if isinstance(value, dict) and isinstance(value.get("text"), str):
-            found.append(value["text"])
-
-    collect(message.get("blocks"))
-    return "".join(found)
 
 
 def _facts(driver: Driver) -> dict[str, tuple[str, str]]:

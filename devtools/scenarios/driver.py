@@ -13,7 +13,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
-from devtools.page import Message, Page, actions_of, text_of, until
+from devtools.page import Message, Page, actions_of, text_of, until, written_in
 from devtools.processes import Child
 from devtools.stack import REF, Stack
 from operations.certify import CertifyStatus
@@ -32,9 +32,11 @@ class Options:
 
     Args:
         slack_away: Seconds for which Slack answers nothing, in the scenarios in which it does so.
+        nodes: Nodes of Kubernetes; a scenario that needs more has more.
     """
 
     slack_away: float = 12.0
+    nodes: int = 1
 
 
 _DEFAULTS = Options()
@@ -78,6 +80,12 @@ class Driver:
         """Return a change's status."""
         status: OperationStatus = await run.query(STATUS, result_type=OperationStatus)
         return status
+
+    async def status(self, *, words: str = "nodes ready") -> str:
+        """Type `/crdb status` as a viewer; return what the answer with these words says."""
+        before = len(await self.page.ephemerals("vic"))
+        await self.page.command("vic", "/crdb status")
+        return written_in(await self.page.until_ephemeral("vic", after=before, words=words))
 
     async def root(self, run: WorkflowHandle[Any, Any], *, words: str = "", seconds: float = 60) -> Message:
         """Wait for the root message of a run, and for the words it begins with, such as ``done``."""

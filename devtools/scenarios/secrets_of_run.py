@@ -111,9 +111,11 @@ def _of_pods(driver: Driver) -> Iterator[Secret]:
 
 
 def _of_kubelet(driver: Driver) -> Iterator[Secret]:
-    """Tokens of running pods, as the kubelet gave them: they are in the node's own memory file systems."""
+    """Tokens of running pods, as each kubelet gave them: they are in its node's own memory file systems."""
     cluster = driver.stack.cluster
-    (first,) = process.first(Layout.of(cluster.name, state=cluster.state_dir))
-    pods = Path(f"/proc/{first}/root/var/lib/kubelet/pods")
-    for path in pods.glob("*/volumes/kubernetes.io~projected/*/token"):
-        yield Secret.of_text(f"pod's token {path.parts[-5][:8]}", path.read_text().strip())
+    layout = Layout.of(cluster.name, state=cluster.state_dir)
+    for node in cluster.status().nodes:
+        (first,) = process.first(layout.at(node.number))
+        pods = Path(f"/proc/{first}/root/var/lib/kubelet/pods")
+        for path in pods.glob("*/volumes/kubernetes.io~projected/*/token"):
+            yield Secret.of_text(f"pod's token {path.parts[-5][:8]}", path.read_text().strip())

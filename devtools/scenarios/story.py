@@ -27,12 +27,14 @@ class Story:
         settings: More TOML for the world's `crdbops.toml`.
         transports: How Slack reaches the bot; it is played once over each, one after the other, on one Kubernetes.
         versions: Releases of the database that can be upgraded to, as in ("v25.2.4", "v25.4.1").
+        nodes: Nodes of its Kubernetes, at least; whoever plays it may ask for more.
     """
 
     play: Callable[[Driver, Told], Awaitable[dict[str, object]]]
     settings: str = ""
     transports: tuple[Transport, ...] = ("http",)
     versions: tuple[str, ...] = ()
+    nodes: int = 1
 
 
 def stories() -> dict[str, tuple[Story, str]]:
