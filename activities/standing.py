@@ -22,6 +22,8 @@ from domain.model import CLIENT_POD, ClusterRef, ClusterSpec, NodeRef
 DATABASE_SECONDS = 6.0
 #: So many nodes are asked at once: each question is a process in the client pod.
 _AT_ONCE = 4
+#: So many nodes are tried for the rows of all, each for its share of the time.
+_TRIED = 2
 #: What a node says of the certificate that it serves with, in seconds since 1970; each node knows its own alone.
 EXPIRATION = "SELECT value FROM crdb_internal.node_metrics WHERE name = 'security.certificate.expiration.node'"
 _NONE: Object = {"metadata": {}}
@@ -70,17 +72,21 @@ class Inquiry:
     async def _rows(self, spec: ClusterSpec, known: dict[str, Object], *, replicas: int) -> Standing:
         nodes = (NodeRef(ordinal=number) for number in range(replicas))
         running = [node for node in nodes if pods.is_running(known.get(node.pod, _NONE))]
-        try:
-            async with asyncio.timeout(self._seconds):
-                for node in running[:2]:
+        # On a machine that is gone a pod still runs, and its address swallows every question.
+        tried = sorted(running, key=lambda node: not pods.is_ready(known[node.pod]))[:_TRIED]
+        reason = "does not answer" if running else "not asked: no node runs"
+        for node in tried:
+            try:
+                async with asyncio.timeout(self._seconds / len(tried)):
                     found = await self._ask(spec, node)
-                    if found is not None:
-                        return found
-        except TimeoutError:
-            return Standing(reason=f"does not answer within {self._seconds:.0f} s")
-        except OpsError as error:
-            return Standing(reason=f"not known: {error.message}")
-        return Standing(reason="does not answer" if running else "not asked: no node runs")
+            except TimeoutError:
+                reason = f"does not answer within {self._seconds:.0f} s"
+                continue
+            except OpsError as error:
+                return Standing(reason=f"not known: {error.message}")
+            if found is not None:
+                return found
+        return Standing(reason=reason)
 
     async def _ask(self, spec: ClusterSpec, node: NodeRef) -> Standing | None:
         """Ask one node; None when it does not answer. Rows first: a cluster that serves is asked but once."""

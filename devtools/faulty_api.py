@@ -56,6 +56,8 @@ class FaultyApi:
         self.port = free_port()
         #: What was met, as the method and path of each call.
         self.met: list[str] = []
+        #: Every call since the beginning: its method, and its path with the query.
+        self.asked: list[str] = []
 
     @property
     def url(self) -> str:
@@ -112,6 +114,7 @@ class FaultyApi:
         return fault
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.asked.append(f"{request.method} {request.raw_path}")
         fault = self._take(request)
         if fault is not None and fault.kind in ("409", "429", "503"):
             return _status(int(fault.kind))

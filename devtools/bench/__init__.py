@@ -1,5 +1,5 @@
 """What `make bench` measures, each against a baseline in the same run: ratios, since machines differ.
 
-`deploys` (a deploy against a careful person's script), `clicks` (click to certificate against the bare cost), `answers`
-(slash commands), `table` (how it is printed). Speed is never a test.
+`deploys` and `scales` (each against a careful person's script), `clicks` (click to certificate against the bare cost),
+`answers` (slash commands), `waiting` (five hundred approvals). Speed is never a test.
 """

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from temporalio.common import SearchAttributeKey
 
 from activities.clients.api import Api
-from devtools.bench import answers, clicks, deploys, waiting
+from devtools.bench import answers, clicks, deploys, scales, waiting
 from devtools.bench.quiet import quiet
 from devtools.demo import state_folder
 from devtools.machine import why_no_cluster
@@ -46,9 +46,16 @@ async def bench() -> dict[str, float]:
             await quiet()
             found["deploy-by-hand-s"] = await deploys.by_hand(stack)
             await quiet()
+            found["scale-by-hand-s"] = await scales.by_hand(stack)
+            deploys.remove(stack)
+            await quiet()
             seconds, events, activities = await deploys.by_us(driver)
             found |= {"deploy-s": seconds, "deploy-events": events, "deploy-activities": activities}
             found["deploy-ratio"] = seconds / found["deploy-by-hand-s"]
+            await quiet()
+            found["scale-s"] = await scales.by_us(driver)
+            found["scale-ratio"] = found["scale-s"] / found["scale-by-hand-s"]
+            found |= await scales.waiting(driver)
             bare: list[float] = []
             ours: list[float] = []
             for number in range(_DEPLOYS):
@@ -83,7 +90,7 @@ async def _again(driver: Driver) -> None:
     ):
         driver.kubectl("delete", kind, name, "--wait=true", "--timeout=120s")
     driver.kubectl("delete", "pvc", "--all", "--wait=true", "--timeout=120s")
-    driver.kubectl("delete", "csr", *CSRS)
+    driver.kubectl("delete", "csr", "--all")
 
 
 async def _resumed(driver: Driver) -> float:

@@ -21,12 +21,12 @@ from domain.certificate import SigningPolicy
 from domain.configuration import parse_configuration
 from domain.model import CLIENT_ACCOUNT, NODE_ACCOUNT, ClusterRef
 
-_BY_HAND = Path(__file__).with_name("by_hand.sh")
+_HERE = Path(__file__).parent
 _NAMESPACE = "byhand"
 
 
 async def by_hand(stack: Stack) -> float:
-    """Run the script in a namespace of its own; return its seconds."""
+    """Run the script in a namespace of its own, which stays; return its seconds."""
     kubectl = stack.cluster.kubectl
     namespace = {
         "apiVersion": "v1",
@@ -36,6 +36,11 @@ async def by_hand(stack: Stack) -> float:
     kubectl("apply", "-f", "-", given=json.dumps(namespace))
     manifests = stack.folder / "by-hand.json"
     manifests.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": _objects(stack)}))
+    return await script(stack, "by_hand.sh", str(manifests), str(stack.folder / "by-hand"), "3")
+
+
+async def script(stack: Stack, name: str, *arguments: str) -> float:
+    """Run a script beside this file on the namespace of what is done by hand; return its seconds."""
     environment = os.environ | {
         "KUBECTL": str(stack.cluster.kubectl_path),
         "KUBECONFIG": str(stack.cluster.kubeconfig),
@@ -43,15 +48,19 @@ async def by_hand(stack: Stack) -> float:
     begun = time.monotonic()
     await asyncio.to_thread(
         subprocess.run,
-        ["bash", str(_BY_HAND), _NAMESPACE, str(manifests), str(stack.folder / "by-hand"), "3"],
+        ["bash", str(_HERE / name), _NAMESPACE, *arguments],
         env=environment,
         check=True,
         timeout=300,
     )
-    seconds = time.monotonic() - begun
+    return time.monotonic() - begun
+
+
+def remove(stack: Stack) -> None:
+    """Remove what was deployed by hand."""
+    kubectl = stack.cluster.kubectl
     kubectl("delete", "namespace", _NAMESPACE, "--wait=true", "--timeout=120s")
     kubectl("delete", "clusterrolebinding", f"{_NAMESPACE}.{REF.cluster}.certagent", "--ignore-not-found")
-    return seconds
 
 
 def _objects(stack: Stack) -> list[dict[str, Any]]:
@@ -78,7 +87,7 @@ async def by_us(driver: Driver) -> tuple[float, int, int]:
     """Deploy through chat, each card approved as soon as it is there; return seconds, events and activities."""
     begun = time.monotonic()
     run = await driver.type_change("erin", "/crdb deploy")
-    approving = [asyncio.create_task(_approve(driver, csr)) for csr in CSRS]
+    approving = [asyncio.create_task(approve(driver, csr)) for csr in CSRS]
     await run.result()
     seconds = time.monotonic() - begun
     await asyncio.gather(*approving)
@@ -87,7 +96,8 @@ async def by_us(driver: Driver) -> tuple[float, int, int]:
     return seconds, await history_events(run), activities
 
 
-async def _approve(driver: Driver, csr: str) -> None:
+async def approve(driver: Driver, csr: str) -> None:
+    """Approve a card as soon as it is there."""
     card = await driver.card(csr, action="approve", seconds=120)
     assert "approve" in actions_of(card)
     await driver.page.click("ada", card, "approve")

@@ -14,7 +14,7 @@ from activities.manifests.accounts import ca_config_map
 from activities.standing import Inquiry
 from domain.certificate import SigningPolicy, profile_of
 from domain.errors import NotReadyError
-from domain.model import CLIENT_POD
+from domain.model import CLIENT_POD, ClusterRef, NodeRef
 from operations.base import LookStart
 from operations.csr import CsrResult
 from operations.status import Ranges, StatusResult
@@ -73,6 +73,44 @@ async def test_a_silent_node_is_no_error(world: World, states: list[str], said: 
     world.nodes.states = states
 
     assert (await status(world)).database == said
+
+
+async def test_a_node_on_a_dead_machine_is_not_the_one_that_is_asked(world: World) -> None:
+    world.deployed()
+    world.nodes.serve()
+    world.pod("cockroachdb-0", conditions=[{"type": "Ready", "status": "False"}])
+
+    await status(world)
+
+    assert [ordinal for what, ordinal in world.nodes.asked if what == "rows"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("silent", "rows", "reason"),
+    [
+        pytest.param({0}, 3, "", id="the next one answers in what is left of the time"),
+        pytest.param({0, 1}, 0, "does not answer within 0 s", id="two are silent"),
+    ],
+)
+async def test_one_silent_address_does_not_take_all_of_the_time(
+    world: World, silent: set[int], rows: int, reason: str
+) -> None:
+    world.deployed()
+    world.nodes.serve()
+    answers = world.nodes.rows
+
+    async def answer(ref: ClusterRef, node: NodeRef, *, domain: str) -> tuple[dict[str, str], ...]:
+        if node.ordinal in silent:
+            await asyncio.Event().wait()
+        return await answers(ref, node, domain=domain)
+
+    world.nodes.rows = answer  # type: ignore[method-assign]
+    around = await look_around(world.csrs, SigningPolicy.of(world.configuration, world.ref))
+    standing = await Inquiry(world.nodes, world.ref, clock=world.clock, seconds=0.4).ask(
+        world.spec, around.pods, replicas=3
+    )
+
+    assert (len(standing.nodes), standing.reason) == (rows, reason)
 
 
 async def test_trouble_with_asking_becomes_words(world: World) -> None:
