@@ -16,6 +16,7 @@ from domain.model import CLIENT_POD, ClusterRef, ClusterSpec, NodeRef
 
 #: So many nodes are tried before it is said that none answers.
 _TRIES = 3
+Nodes = tuple[NodeRef, ...]
 _PAUSE = timedelta(seconds=5)
 
 
@@ -31,12 +32,19 @@ async def ready_nodes(cluster: ClusterPort, ref: ClusterRef) -> tuple[NodeRef, .
 class Asking:
     """Asks about the nodes of one cluster; which of them are ready is looked up once, and again when none answers.
 
-    So that a poll of the database is no poll of Kubernetes as well.
+    So that a poll of the database is no poll of Kubernetes as well. `ready` is what an earlier one has found.
     """
 
-    def __init__(self, cluster: ClusterPort, nodes: NodePort, ref: ClusterRef, spec: ClusterSpec) -> None:
+    def __init__(
+        self, cluster: ClusterPort, nodes: NodePort, ref: ClusterRef, spec: ClusterSpec, *, ready: Nodes = ()
+    ) -> None:
         self._cluster, self._nodes, self._ref, self._spec = cluster, nodes, ref, spec
-        self._ready: tuple[NodeRef, ...] = ()
+        self._ready = ready
+
+    @property
+    def ready(self) -> Nodes:
+        """The nodes that were ready when they were last looked up; none when the last question had no answer."""
+        return self._ready
 
     async def through(self) -> NodeRef:
         """Return a node to send a command through.

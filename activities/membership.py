@@ -80,17 +80,21 @@ class MembershipActivities:
 
         What a dead node last said of itself means nothing: for it the command counts, which scans the ranges.
         """
-        began, asking = time.monotonic(), self._asking(request)
+        began, left = time.monotonic(), request.known
+        # A second try looks the nodes up anew: none of those that were ready may be there any more.
+        ready = request.ready if activity.info().attempt == 1 else ()
+        asking = Asking(self._cluster, self._nodes, request.ref, request.spec, ready=ready)
+        asked_at = began if ready else began - self._poll
         while True:
-            asked_at = time.monotonic()
+            while (now := time.monotonic()) - asked_at < self._poll:
+                activity.heartbeat(left)
+                await asyncio.sleep(min(TICK_SECONDS, asked_at + self._poll - now))
+            asked_at = now
             left, found = await self._count(asking, request)
             now = time.monotonic()
             is_news = left != request.known and now - began >= request.at_least
             if left == 0 or is_news or now - began >= request.at_most:
-                return Members(nodes=found, left=left)
-            while (now := time.monotonic()) - asked_at < self._poll:
-                activity.heartbeat(left)
-                await asyncio.sleep(min(TICK_SECONDS, asked_at + self._poll - now))
+                return Members(nodes=found, left=left, ready=asking.ready)
 
     @activity.defn(name="nodes.drain")
     async def drain(self, request: MembersRequest) -> None:
@@ -154,7 +158,7 @@ class MembershipActivities:
             check_ours(ref, "Pod", pod)
             await self._cluster.delete("Pod", name, namespace=ref.namespace, uid=pod["metadata"]["uid"])
 
-    def _asking(self, request: MembersRequest | FollowRequest) -> Asking:
+    def _asking(self, request: MembersRequest) -> Asking:
         return Asking(self._cluster, self._nodes, request.ref, request.spec)
 
     async def _look(

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from domain.health import NodeStatus
-from domain.model import ClusterRef, ClusterSpec
+from domain.model import ClusterRef, ClusterSpec, NodeRef
 from domain.scale import ScaleFacts, Volume
 
 
@@ -86,23 +86,26 @@ class FollowRequest(_Payload):
     """Follow how the replicas of leaving nodes move away.
 
     Returns when none is left, when fewer than `known` are left after `at_least` seconds, or after `at_most` seconds.
+    `ready`: where the one before this has asked a moment ago, the nodes that it found ready.
     """
 
     ref: ClusterRef
     spec: ClusterSpec
     ids: tuple[int, ...]
     known: int | None = None
+    ready: tuple[NodeRef, ...] = ()
     at_least: float = 10
     at_most: float = 60
 
 
 class Members(_Payload):
-    """These nodes as the database says, and how many replicas are left on them."""
+    """These nodes as the database says, and how many replicas are left on them. `ready`: whom one can ask about it."""
 
     nodes: tuple[NodeStatus, ...]
     left: int = 0
     blocked: tuple[str, ...] = ()
     restarted: tuple[int, ...] = ()
+    ready: tuple[NodeRef, ...] = ()
 
     @property
     def is_over(self) -> bool:

@@ -201,11 +201,14 @@ class ScalingActivities:
             began = time.monotonic()
             still, nodes = await _waits(asking, request)
             activity.heartbeat(still)
-            if not still or began + self._poll >= ends_at:
+            if not still:
                 return still, nodes
+            # Also before the last word: the look that follows on it asks at once.
             while (now := time.monotonic()) < began + self._poll:
                 await asyncio.sleep(min(TICK_SECONDS, began + self._poll - now))
                 activity.heartbeat(still)
+            if now >= ends_at:
+                return still, nodes
 
     def _asking(self, ref: ClusterRef, spec: ClusterSpec) -> Asking:
         return Asking(self._cluster, self._nodes, ref, spec)

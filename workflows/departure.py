@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.scale_payloads import FollowRequest, Members, MembersRequest
     from domain.errors import RefusedError
     from domain.health import Moving, moving
-    from domain.model import ClusterRef, ClusterSpec
+    from domain.model import ClusterRef, ClusterSpec, NodeRef
     from workflows.problems import problem_of
     from workflows.retries import (
         ASK_AGAIN_AFTER,
@@ -95,19 +95,19 @@ class DepartureWorkflow(TargetWorkflow[Done]):
         )
         since = moved_at = workflow.now()
         left, total = begun.left, max(before, begun.left)
-        told = ""
+        told, ready = "", begun.ready
         if left:
             self._detail(step, moving(left=left, total=total, seconds=0).sentence())
         while left > 0:
             followed = await self._or_cancel(
                 workflow.start_activity_method(
                     MembershipActivities.follow,
-                    self._follow_request(spec, ids, known=left, since=since),
+                    self._follow_request(spec, ids, known=left, since=since, ready=ready),
                     summary=f"{left} replicas left on {_named(ids)}",
                     **HEALTH,
                 )
             )
-            now = workflow.now()
+            now, ready = workflow.now(), followed.ready
             if followed.left != left:
                 left, total, moved_at, told = followed.left, max(total, followed.left), now, ""
             progress = moving(left=left, total=total, seconds=(now - since).total_seconds())
@@ -117,7 +117,9 @@ class DepartureWorkflow(TargetWorkflow[Done]):
             self._detail(step, f"{progress.sentence()}{told}")
         self._detail(step, f"all {total} replicas moved away" if total else "no replicas were left on them")
 
-    def _follow_request(self, spec: ClusterSpec, ids: tuple[int, ...], *, known: int, since: datetime) -> FollowRequest:
+    def _follow_request(
+        self, spec: ClusterSpec, ids: tuple[int, ...], *, known: int, since: datetime, ready: tuple[NodeRef, ...]
+    ) -> FollowRequest:
         """Tell often in the first minutes and seldom later: a move of hours must not fill the history."""
         pause = MOVED_OFTEN if workflow.now() - since < 10 * MOVED_SELDOM else MOVED_SELDOM
         return FollowRequest(
@@ -125,6 +127,7 @@ class DepartureWorkflow(TargetWorkflow[Done]):
             spec=spec,
             ids=ids,
             known=known,
+            ready=ready,
             at_least=pause.total_seconds(),
             at_most=MOVED_SELDOM.total_seconds(),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from activities.manifests import labels
@@ -131,6 +133,23 @@ async def test_following_asks_kubernetes_once_and_not_at_every_poll(
     await run(activities.follow, following(world, 2, at_most=0.2))
 
     assert [what for what, _ in world.nodes.asked].count("rows") > 3
+    assert len(world.kubernetes.calls) == 1
+
+
+async def test_following_on_asks_those_that_were_ready_after_a_pause_and_a_second_try_looks_them_up(
+    world: World,
+) -> None:
+    activities = MembershipActivities(world.nodes, world.kubernetes, poll=0.3)
+    first = await run(activities.follow, following(world, 2, at_most=0))
+    world.kubernetes.calls.clear()
+    world.nodes.asked.clear()
+
+    going_on = following(world, 2, at_most=0).model_copy(update={"ready": first.ready})
+    began = time.monotonic()
+    await run(activities.follow, going_on)
+
+    assert (time.monotonic() - began >= 0.3, len(world.nodes.asked), world.kubernetes.calls) == (True, 1, [])
+    await run(activities.follow, going_on, attempt=2)
     assert len(world.kubernetes.calls) == 1
 
 

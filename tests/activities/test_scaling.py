@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
 from temporalio.testing import ActivityEnvironment
@@ -149,12 +150,14 @@ async def test_it_waits_until_all_is_well_and_says_what_is_not(world: World, act
     assert well.waits == ()
 
 
-async def test_the_database_is_asked_at_most_once_a_poll(world: World) -> None:
-    activities = ScalingActivities(world.kubernetes, world.nodes, world.configuration, poll=60)
+async def test_the_database_is_asked_at_most_once_a_poll_also_by_the_look_that_follows(world: World) -> None:
+    activities = ScalingActivities(world.kubernetes, world.nodes, world.configuration, poll=0.3)
+    began = time.monotonic()
 
     await run(activities.observe, ObserveRequest(ref=world.ref, ordinals=(9,), seconds=0.2))
 
     assert [what for what, _ in world.nodes.asked].count("rows") == 1
+    assert time.monotonic() - began >= 0.3
 
 
 # --- replicas ---

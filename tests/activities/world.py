@@ -5,6 +5,7 @@ Everything is made as it really would be (real keys, requests and tokens); only 
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -217,6 +218,8 @@ def request_pem(
     return builder.sign(key, algorithm).public_bytes(Encoding.PEM)
 
 
-async def run(activity: Callable[[Any], Any], argument: Any) -> Any:
+async def run(activity: Callable[[Any], Any], argument: Any, *, attempt: int = 1) -> Any:
     """Run an activity as a worker would."""
-    return await ActivityEnvironment().run(activity, argument)
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, attempt=attempt)
+    return await environment.run(activity, argument)
