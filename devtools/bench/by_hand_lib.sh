@@ -1,7 +1,7 @@
 # What the scripts of a careful person share; sourced with $NS, $DIR and $KUBECTL set.
 mkdir -p "$DIR" && cd "$DIR"
 k() { "$KUBECTL" -n "$NS" "$@"; }
-cockroach() { k exec cockroachdb-client-secure -- timeout -k 5 60 /cockroach/cockroach "$@" --certs-dir=/cockroach/cockroach-certs; }
+cockroach() { k exec cockroachdb-client-secure -c cockroachdb-client -- timeout -k 5 60 /cockroach/cockroach "$@" --certs-dir=/cockroach/cockroach-certs; }
 
 sign() { # CSR, wanted subject, words that must stand in the names, extended usages
   local csr=$1 subject=$2 name=$3 usages=$4

@@ -76,11 +76,14 @@ async def api(proxy: FaultyApi, tmp_path: Path) -> AsyncIterator[Api]:
         yield api
 
 
-async def test_calls_reach_the_server_with_their_token_and_their_query(server: Server, api: Api) -> None:
+async def test_calls_reach_the_server_with_their_token_and_their_query(
+    server: Server, proxy: FaultyApi, api: Api
+) -> None:
     found = await api.call("GET", "/api/v1/pods", query={"labelSelector": "a=b"})
 
     assert found == {"kind": "Thing"}
     assert server.seen == ["Bearer t0ken /api/v1/pods?labelSelector=a%3Db"]
+    assert proxy.asked == ["GET /api/v1/pods?labelSelector=a%3Db"]
 
 
 @pytest.mark.parametrize(
