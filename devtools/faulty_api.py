@@ -173,7 +173,10 @@ class FaultyApi:
             return _status(error.status)
         async with there:
             here = web.WebSocketResponse(protocols=protocols, max_msg_size=0)
-            await here.prepare(request)
+            try:
+                await here.prepare(request)
+            except ConnectionResetError:  # the caller was killed meanwhile
+                return here
             back = asyncio.create_task(_relay(here, there))
             try:
                 async for message in there:
