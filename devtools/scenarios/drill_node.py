@@ -2,7 +2,7 @@
 
 1. Three nodes on three machines. 2. One machine is killed while somebody asks for the status, which then names the
 database node that does not live. 3. A scale is refused, naming it; SQL answers. 4. The machine is started again: the
-same pod, volume, node id and certificate, and the status is whole.
+same pod, volume, node id and certificate, and the status is whole. 5. No secret of any of the machines is anywhere.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 
 from devtools.page import text_of, until
 from devtools.scenarios.driver import CLIENT_POD, CSRS, NODES, Driver, since
+from devtools.scenarios.leaks import check_for_leaks
 from devtools.scenarios.scaled import rows, uids
 from devtools.scenarios.story import Story
 from devtools.scenarios.told import Told
@@ -52,13 +53,19 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     begun = time.monotonic()
     await asyncio.to_thread(cluster.start_node, machine)
     whole = await _until_status(driver, "3 of 3 nodes ready", "0 under-replicated, 0 unavailable", "1 restarts")
+    whole_seconds = time.monotonic() - begun
     told.say(f"{since(begun)} after it was started: {whole}")
     told.check("all nodes live", whole.count("·  live") == len(NODES), found=whole)
     told.check("pods and volumes are the same", _facts(driver) == before, found=_facts(driver))
     now = {row["address"]: row["id"] for row in rows(driver)}
     told.check("so are the node ids, and nobody joined", now == ids, found=now)
     told.check("its certificate was used again", set(driver.csr_conditions()) == asked)
-    return {"seconds until named": round(dead_seconds, 1), "seconds until whole": round(time.monotonic() - begun, 1)}
+    looked = await check_for_leaks(driver)
+    return {
+        "seconds until named": round(dead_seconds, 1),
+        "seconds until whole": round(whole_seconds, 1),
+        "secrets found nowhere": looked["secrets"],
+    }
 
 
 async def _until_status(driver: Driver, *words: str) -> str:
