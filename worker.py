@@ -54,6 +54,7 @@ from activities.scaling import ScalingActivities
 from activities.settings import WorkerSettings
 from activities.signing import SigningActivities
 from activities.sql import SqlActivities
+from activities.upgrading import UpgradingActivities
 from domain.configuration import Configuration, parse_configuration
 from domain.errors import InvalidRequestError, OpsError
 from events.csr import CsrEvents
@@ -139,6 +140,7 @@ async def ops_worker(
             MembershipActivities(nodes, cluster),
             ScalingActivities(cluster, nodes, configuration),
             DrillingActivities(cluster, nodes),
+            UpgradingActivities(cluster, nodes, configuration),
             SqlActivities(nodes),
             RunningActivities(running),
             LookActivities(cluster, csrs, nodes, configuration),

@@ -10,6 +10,7 @@ from datetime import timedelta
 from activities import pods
 from activities.manifests.labels import selector_text
 from activities.ports import ClusterPort, NodePort
+from activities.waiting import beating
 from domain.errors import NotReadyError, TransientError
 from domain.health import NodeStatus, node_statuses
 from domain.model import CLIENT_POD, ClusterRef, ClusterSpec, NodeRef
@@ -79,3 +80,37 @@ class Asking:
         self._ready = ()
         assert last is not None
         raise last
+
+    async def database(self) -> dict[str, object]:
+        """Return the facts `nodes`, `database` and `detail`: the rows, or why there are none."""
+        try:
+            return {"nodes": await beating(self.members())}
+        except (TransientError, NotReadyError) as error:
+            detail = error.message
+        for node in (await ready_nodes(self._cluster, self._ref))[:1]:
+            try:
+                answer = await self._nodes.ask(self._ref, node, domain=self._spec.cluster_domain)
+            except NotReadyError:
+                break
+            if answer.state == "waiting-for-init":
+                return {"database": "waiting-for-init"}
+        return {"database": "silent", "detail": detail}
+
+    async def rows(self, statement: str) -> tuple[dict[str, str], ...]:
+        """Run a statement through a ready node.
+
+        Raises:
+            NotReadyError: `nodes.none-ready`, `nodes.no-client-pod`.
+            TransientError: The node's own words; the next question goes to whoever is ready then.
+        """
+        through = await self.through()
+        work = self._nodes.query(self._ref, through, domain=self._spec.cluster_domain, statement=statement)
+        try:
+            return await beating(work)
+        except TransientError:
+            self._ready = ()
+            raise
+
+    async def value(self, statement: str) -> str:
+        """Run a statement and return the first value of its answer, "" without one; raises like `rows`."""
+        return next((value for row in await self.rows(statement) for value in row.values()), "")

@@ -6,7 +6,7 @@ Reading the trouble out of a pod is `pods`; the loop that waits is `cluster`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from activities import pods
 from activities.csr_object import Object
@@ -22,8 +22,16 @@ _CRASHES = 5
 class Patience:
     """Since when each trouble of each pod was there without a break."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        grace: Mapping[str, float] = GRACE_SECONDS,
+        crashes: int = _CRASHES,
+    ) -> None:
         self._clock = clock
+        self._grace = grace
+        self._crashes = crashes
         self._since: dict[tuple[str, str], float] = {}
 
     def bear(self, items: Iterable[Object]) -> None:
@@ -41,8 +49,8 @@ class Patience:
                 continue
             key = (pod["metadata"]["uid"], found.kind)
             seen[key] = self._since.get(key, now)
-            is_enough = found.kind != "crash" or found.restarts >= _CRASHES
-            if is_enough and now - seen[key] >= GRACE_SECONDS[found.kind]:
+            is_enough = found.kind != "crash" or found.restarts >= self._crashes
+            if is_enough and now - seen[key] >= self._grace[found.kind]:
                 raise _ended_by(found)
         self._since = seen
 

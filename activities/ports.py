@@ -119,6 +119,26 @@ class ClusterPort(Protocol):
         """
         ...
 
+    async def roll(
+        self,
+        name: str,
+        *,
+        namespace: str,
+        images: dict[str, str],
+        init_images: dict[str, str],
+        partition: int,
+        values: dict[str, str],
+        version: str,
+    ) -> None:
+        """Set images of a StatefulSet's template, its partition and annotations in one go, if it has that version.
+
+        Images are by name of container and of init container; everything else of the template is left as it is.
+
+        Raises:
+            TransientError: `kubernetes.conflict`: it has changed meanwhile.
+        """
+        ...
+
 
 class CsrPort(Protocol):
     """Certificate signing requests and what is needed to judge them, as ops or as the signer, each with its rights."""

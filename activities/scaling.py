@@ -15,7 +15,7 @@ from temporalio import activity
 
 from activities import pods, preflight
 from activities.applying import check_ours
-from activities.asking import Asking, ready_nodes
+from activities.asking import Asking
 from activities.manifests import rights
 from activities.manifests.labels import SPEC, selector_text
 from activities.ports import ClusterPort, NodePort, Object
@@ -85,7 +85,7 @@ class ScalingActivities:
         if spec is None:
             return Observed(facts=facts, waits=still)
         # What was seen a moment ago is not asked for again.
-        facts = facts.model_copy(update={"nodes": nodes} if nodes else await self._database(ref, spec))
+        facts = facts.model_copy(update={"nodes": nodes} if nodes else await self._asking(ref, spec).database())
         facts = facts.model_copy(update={"nodes": located(facts.nodes, facts.volumes)})
         if request.has_settings:
             facts = facts.model_copy(update=await self._settings(ref, spec, facts))
@@ -212,20 +212,6 @@ class ScalingActivities:
 
     def _asking(self, ref: ClusterRef, spec: ClusterSpec) -> Asking:
         return Asking(self._cluster, self._nodes, ref, spec)
-
-    async def _database(self, ref: ClusterRef, spec: ClusterSpec) -> dict[str, object]:
-        try:
-            return {"nodes": await beating(self._asking(ref, spec).members())}
-        except (TransientError, NotReadyError) as error:
-            detail = error.message
-        for node in (await ready_nodes(self._cluster, ref))[:1]:
-            try:
-                answer = await self._nodes.ask(ref, node, domain=spec.cluster_domain)
-            except NotReadyError:
-                break
-            if answer.state == "waiting-for-init":
-                return {"database": "waiting-for-init"}
-        return {"database": "silent", "detail": detail}
 
     async def _settings(self, ref: ClusterRef, spec: ClusterSpec, facts: ScaleFacts) -> dict[str, object]:
         missing, room = await asyncio.gather(

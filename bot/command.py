@@ -171,6 +171,7 @@ def _expected(fault: ErrorDetails) -> str:
         "bool_parsing": "yes or no",
         "greater_than_equal": f"at least {limits.get('ge')}",
         "less_than_equal": f"at most {limits.get('le')}",
+        "literal_error": str(limits.get("expected")),
         "string_too_short": f"at least {limits.get('min_length')} characters",
         "string_too_long": f"at most {limits.get('max_length')} characters",
     }

@@ -11,10 +11,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from temporalio.client import Client
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError
 from temporalio.worker import Replayer
 
@@ -52,14 +53,23 @@ def replayer(ring: KeyRing, *, classes: Sequence[type] = ()) -> Replayer:
 
 
 async def not_replaying(client: Client, replays: Replayer, *, query: str = "") -> list[str]:
-    """Replay all runs that a visibility query finds; return those that do other than they did, each with why."""
-    found = []
-    async for run in client.list_workflows(query):
-        history = await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
-        result = await replays.replay_workflow(history, raise_on_replay_failure=False)
-        if result.replay_failure is not None:
-            found.append(f"{run.id} of {len(history.events)} events: {result.replay_failure}")
-    return found
+    """Replay all runs that a visibility query finds; return those that do other than they did, each with why.
+
+    A run that no worker has begun has nothing to replay, and the SDK would wait for it for ever.
+    """
+
+    async def begun() -> AsyncIterator[WorkflowHistory]:
+        async for run in client.list_workflows(query):
+            history = await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
+            if any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED for event in history.events):
+                yield history
+
+    async with replays.workflow_replay_iterator(begun()) as results:
+        return [
+            f"{result.history.workflow_id} of {len(result.history.events)} events: {result.replay_failure}"
+            async for result in results
+            if result.replay_failure is not None
+        ]
 
 
 def _named(workflow_id: str) -> str:

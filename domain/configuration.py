@@ -90,6 +90,27 @@ class Site(_Strict):
         return self
 
 
+class Upgrades(_Strict):
+    """How upgrades of one database cluster go."""
+
+    ask_after_canary: Literal["always", "major", "never"] = Field(
+        default="major", description="when people decide after the first node on a new release"
+    )
+    soak_minutes: float = Field(
+        default=0, ge=0, le=60 * 24, allow_inf_nan=False, description="minutes that the first node runs before that"
+    )
+    gate_pause_seconds: float = Field(
+        default=60, ge=0, le=60 * 60, allow_inf_nan=False, description="seconds between a node's return and the next"
+    )
+    observe_hours: float = Field(
+        default=24,
+        ge=0,
+        le=24 * 30,
+        allow_inf_nan=False,
+        description="hours that a major upgrade is watched before people are asked to make it final",
+    )
+
+
 class Cluster(_Strict):
     """One database cluster: where it lives and what a first deploy makes."""
 
@@ -106,6 +127,7 @@ class Cluster(_Strict):
     client_users: tuple[Said, ...] = Field(
         default=("root",), description="SQL users that may have a client certificate; never `node`"
     )
+    upgrade: Upgrades = Field(default=Upgrades(), description="how its upgrades go")
 
     @model_validator(mode="after")
     def _node_is_no_user(self) -> Cluster:
@@ -179,6 +201,12 @@ class Approvals(_Strict):
     client_root: ApprovalRule = Field(default=ApprovalRule(), description="root's certificate, a superuser's")
     volume: Annotated[ApprovalRule, BeforeValidator(_two_people)] = Field(
         default=ApprovalRule(approvals=2), description="deletion of a volume with the data on it"
+    )
+    upgrade: ApprovalRule = Field(
+        default=ApprovalRule(), description="whether an upgrade goes on after the first node, or back"
+    )
+    finalize: ApprovalRule = Field(
+        default=ApprovalRule(), description="whether an upgrade becomes final, which nothing takes back"
     )
 
 
@@ -329,7 +357,8 @@ def _fault(where: Sequence[str | int], *, kind: str, said: str, found: Any) -> s
 def _known_keys(path: Sequence[str]) -> list[str]:
     """Return the keys that stand at a place in the file."""
     tables: dict[str, type[BaseModel]] = {
-        "sites": Site, "clusters": Cluster, "roles": Role, "operations": OperationRule, "images": Images,
+        "sites": Site, "clusters": Upgrades if len(path) > 2 else Cluster,
+        "roles": Role, "operations": OperationRule, "images": Images,
         "certificates": Certificates, "approvals": ApprovalRule if len(path) > 1 else Approvals,
     }  # fmt: skip
     model = tables[path[0]] if path else Configuration

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from domain.health import NodeStatus, places, ranges_trouble
 from domain.model import ClusterSpec, NodeRef
 from domain.preflight import LiveSet
+from domain.releases import WAYS_ON
 from domain.verdict import Reason, Verdict
 
 #: Copies that the database makes where nothing else is configured.
@@ -176,7 +177,7 @@ def _pod(facts: DrillFacts) -> list[Reason]:
                 facts.target.pod,
                 f"it runs {facts.pod_image or 'no image'} and would come back with {live.database_image}",
                 "the same image",
-                "finish or roll back the upgrade first",
+                WAYS_ON,
             )
         )
     return reasons
@@ -200,7 +201,7 @@ def _nodes(facts: DrillFacts) -> list[Reason]:
     builds = sorted({node.build for node in facts.nodes if node.is_live and node.build})
     if len(builds) > 1:
         found = f"nodes of {' and '.join(builds)}"
-        reasons.append(_reason("upgrade.unfinished", "upgrade", found, "a finished one", "finish it or roll it back"))
+        reasons.append(_reason("upgrade.unfinished", "upgrade", found, "a finished one", WAYS_ON))
     return reasons
 
 

@@ -127,6 +127,13 @@ class ClusterSpec(BaseModel):
     node_signer: str = "crdbops.internal/node"
     client_signer: str = "crdbops.internal/client"
     init_target: int | None = Field(default=None, description="Ordinal that `init` goes to, recorded before it is sent")
+    upgraded_from: str = Field(
+        default="", description="Release before an upgrade that is not final yet, for the way back; else empty"
+    )
+
+    def image_of(self, version: str) -> str:
+        """Return the database's image of another release: the same repository, the release as tag."""
+        return f"{self.database_image.rpartition(':')[0]}:{version}"
 
 
 class Person(BaseModel):

@@ -5,10 +5,8 @@ Judged before the first step. What comes up later holds a step up or ends the ru
 
 from __future__ import annotations
 
-import re
-
 from domain.health import ranges_trouble
-from domain.model import version_key
+from domain.releases import WAYS_ON, series_of
 from domain.scale import (
     FEWEST,
     ScaleFacts,
@@ -23,8 +21,6 @@ from domain.scale import (
     steps,
 )
 from domain.verdict import Reason, Verdict
-
-_SERIES = re.compile(r"v?([0-9]+)\.([0-9]+)")
 
 
 def plan_scale(facts: ScaleFacts, *, wanted: int, with_dead: bool = False) -> ScalePlan:
@@ -43,9 +39,11 @@ def plan_scale(facts: ScaleFacts, *, wanted: int, with_dead: bool = False) -> Sc
     wanted = min(max(wanted, facts.fewest), max(facts.max_nodes, facts.fewest))
     found = steps(facts, wanted=wanted, with_dead=with_dead)
     away = leaving(facts, wanted=wanted, with_dead=with_dead)
+    # A dead node keeps an upgrade from becoming final: giving it up, and nothing else, is how that goes on.
+    is_repair = with_dead and all(step.kind == "decommission" for step in found) and all(node.is_dead for node in away)
     if found:
         reasons += [
-            *_upgrade(facts),
+            *([] if is_repair else _upgrade(facts)),
             *_dead(facts, wanted, with_dead=with_dead),
             *_ranges(facts, wanted, with_dead=with_dead),
             *_broken(facts, wanted),
@@ -117,13 +115,13 @@ def _upgrade(facts: ScaleFacts) -> list[Reason]:
         said.append(f"nodes of {' and '.join(builds)}")
     if facts.preserved:
         said.append(f"preserve_downgrade_option {facts.preserved}")
-    if facts.recorded is not None and facts.version:
-        series, active = version_key(facts.recorded.version)[:2], _SERIES.match(facts.version)
-        if active is None or (int(active[1]), int(active[2])) != series or "upgrading" in facts.version:
-            said.append(f"active version {facts.version}")
+    if facts.recorded is not None and facts.version not in ("", series_of(facts.recorded.version)):
+        said.append(f"active version {facts.version}")
+    if facts.recorded is not None and facts.recorded.upgraded_from:
+        said.append(f"one from {facts.recorded.upgraded_from}")
     if not said:
         return []
-    return [_reason("upgrade.unfinished", "upgrade", ", ".join(said), "a finished one", "finalize it or roll it back")]
+    return [_reason("upgrade.unfinished", "upgrade", ", ".join(said), "a finished one", WAYS_ON)]
 
 
 def _dead(facts: ScaleFacts, wanted: int, *, with_dead: bool) -> list[Reason]:

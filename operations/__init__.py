@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from domain.configuration import Configuration
 from domain.errors import InvalidRequestError
-from operations import approvals, csr, decide, deploy, drill, init, scale, status, whoami
+from operations import approvals, csr, decide, deploy, drill, finalize, init, rollback, scale, status, upgrade, whoami
 from operations.base import Operation
 
 CATALOGUE: tuple[Operation, ...] = (
     deploy.OPERATION,
     init.OPERATION,
     scale.OPERATION,
+    upgrade.OPERATION,
+    finalize.OPERATION,
+    rollback.OPERATION,
     drill.OPERATION,
     status.OPERATION,
     csr.OPERATION,

@@ -60,6 +60,7 @@ class Operation:
         role: Who may ask by default; `crdbops.toml` may say otherwise.
         workflow: Workflow type; empty for what starts none.
         request: Model of what can be asked for.
+        beside: Name of the entry before it on whose line help shows it; else it has a line of its own.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Operation:
     role: RoleName
     request: type[Request]
     workflow: str = ""
+    beside: str = ""
 
 
 def request_hash(operation: str, request: Request) -> str:

@@ -45,6 +45,7 @@ DENY = Operation(
     kind="decision",
     role="approver",
     request=DenyRequest,
+    beside="approve",
 )
 CANCEL = Operation(
     name="cancel",

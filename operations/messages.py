@@ -37,6 +37,7 @@ ASKED_BY = "asked_by"
 CERTIFICATE_CHANGED = "certificate_changed"
 OUTSIDE = "outside_change"
 STRANGERS_SEEN = "strangers_seen"
+UPGRADE_OVER = "upgrade_over"
 
 
 class _Message(BaseModel):
@@ -118,6 +119,12 @@ class OutsideChange(_Message):
     """Signal from the CSR watch: the object changed or is missing."""
 
     seen: Literal["changed", "missing"]
+
+
+class UpgradeOver(_Message):
+    """Signal from finalize or rollback to who observes the upgrade: how it ended, in words without a full stop."""
+
+    sentence: str
 
 
 StepState = Literal["todo", "running", "person", "done", "skipped", "failed"]

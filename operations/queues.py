@@ -63,6 +63,11 @@ def strangers_id(site: str) -> str:
     return f"crdb/{site}/strangers"
 
 
+def observe_id(ref: ClusterRef) -> str:
+    """Return the workflow id of what keeps an upgrade in mind that is not final."""
+    return f"crdb/{ref.site}/{ref.namespace}/{ref.cluster}/observe"
+
+
 def announce_id(*, workflow_id: str, run_id: str) -> str:
     """Return the workflow id of the child that delivers a closed run's last message."""
     return f"{workflow_id}/announce/{run_id}"

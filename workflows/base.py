@@ -7,7 +7,7 @@ state goes to `announce`; errors become words in `problems`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Generic, NoReturn, TypeVar
@@ -78,6 +78,8 @@ class OperationWorkflow(Generic[Done]):
         self._authorization: Authorization | None = None
         self._cancelled_by: Person | None = None
         self._is_over = False
+        #: Under which name a step of a plan that is made anew stands on the message.
+        self._names: dict[str, str] = {}
         self._painter: Painter[ShowOperation] = Painter(
             SHOW_OPERATION,
             lambda message: ShowOperation(channel=self._channel, status=self._status, message=message),
@@ -235,6 +237,20 @@ class OperationWorkflow(Generic[Done]):
             self._set_step(name, "failed", ended=True)
             raise
         self._set_step(name, "done", ended=True)
+
+    def _show_left(self, left: Sequence[tuple[str, str]]) -> None:
+        """Put what is left to do on the message, by name and title; what was begun stays as it was."""
+        begun = [step for step in self._status.steps if step.state != "todo"]
+        used, fresh = {step.name for step in begun}, list[Step]()
+        for name, title in left:
+            actual, number = name, 1
+            while actual in used:
+                number += 1
+                actual = f"{name}.{number}"
+            used.add(actual)
+            self._names[name] = actual
+            fresh.append(Step(name=actual, title=title))
+        self._edit(steps=(*begun, *fresh))
 
     def _skip(self, *names: str, detail: str) -> None:
         """Show steps as not needed."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.scale_payloads import ObserveRequest
+    from activities.scale_payloads import Observed, ObserveRequest
     from activities.scaling import ScalingActivities
     from domain.errors import BrokenError
     from domain.scale import ScaleFacts
@@ -40,16 +40,7 @@ class HealthyWorkflow(OperationWorkflow[Done]):
         """
         begun = workflow.now()
         while True:
-            seen = await self._or_cancel(
-                workflow.start_activity_method(
-                    ScalingActivities.observe,
-                    ObserveRequest(
-                        ref=self._status.ref, ordinals=ordinals, leaving=leaving, seconds=HEALTH_LOOK.total_seconds()
-                    ),
-                    summary=f"{len(ordinals)} nodes live, all ranges replicated",
-                    **HEALTH,
-                )
-            )
+            seen = await self._look_healthy(ordinals, leaving=leaving, seconds=HEALTH_LOOK.total_seconds())
             if not seen.waits:
                 return seen.facts
             said = ", ".join(seen.waits)
@@ -57,3 +48,16 @@ class HealthyWorkflow(OperationWorkflow[Done]):
             if workflow.now() - begun >= HEALTHY_WITHIN:
                 within = f"{HEALTHY_WITHIN.total_seconds() / 60:.0f} min"
                 raise BrokenError(code, f"Within {within} the cluster was not well: found {said}.", hint=hint)
+
+    async def _look_healthy(
+        self, ordinals: tuple[int, ...], *, leaving: tuple[int, ...] = (), seconds: float = 0
+    ) -> Observed:
+        """Look whether all is well, for so many seconds until it is."""
+        return await self._or_cancel(
+            workflow.start_activity_method(
+                ScalingActivities.observe,
+                ObserveRequest(ref=self._status.ref, ordinals=ordinals, leaving=leaving, seconds=seconds),
+                summary=f"{len(ordinals)} nodes live, all ranges replicated",
+                **HEALTH,
+            )
+        )

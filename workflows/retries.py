@@ -184,3 +184,31 @@ ASK_AGAIN_AFTER = timedelta(seconds=5)
 BACK_LOOK = timedelta(seconds=60)
 #: A killed pod is ready again within this time: the grace period of five minutes, ten to run, five to be ready.
 BACK_WITHIN = timedelta(minutes=20)
+
+#: A pod that gets another release is back within this time: the grace period of five minutes, ten to pull and start the
+#: image, five to be ready. One that cannot start is told of sooner.
+RESTARTED = Terms(
+    start_to_close_timeout=timedelta(minutes=20),
+    schedule_to_close_timeout=timedelta(minutes=25),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=_PATIENT,
+)
+#: Following the active version: each look tells after `VERSION_LOOK` at the latest.
+FOLLOW_VERSION = Terms(
+    start_to_close_timeout=timedelta(minutes=3),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=_PATIENT,
+)
+#: How long one look at the active version lasts while it does not change.
+VERSION_LOOK = timedelta(seconds=60)
+#: The active version has not changed for this long: what holds it up is named. Each step of a migration mostly takes
+#: seconds; longer ones rewrite tables of the database itself.
+VERSION_STALLED_AFTER = timedelta(minutes=5)
+#: The active version has not changed for this long: the change ends, which stops no migration, and names the cause.
+VERSION_STALLED_FOR = timedelta(hours=1)
+#: From the end of its time of observation an upgrade that is not final is kept in mind this long: one reminder more.
+OBSERVED_AT_MOST = timedelta(days=7)
+#: Pause before a pod that cannot start is looked at again, where people chose to wait: the kubelet tries an image again
+#: after five minutes at most.
+TRY_AGAIN_AFTER = timedelta(minutes=5)

@@ -52,7 +52,6 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
         self._ref = start.request.ref
         wanted = start.request.nodes
         self._begin_toward(self._ref, f"Scale {self._ref.cluster} to {wanted} nodes", target=wanted)
-        self._names: dict[str, str] = {}
         self._expected = self._before = 0
         self._is_first = True
         self._is_held = self._is_turned = False
@@ -275,18 +274,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
         self._expected = found
 
     def _show_plan(self, left: list[ScaleStep], facts: ScaleFacts) -> None:
-        """Put what is left to do on the message; what was begun stays as it was."""
-        begun = [step for step in self._status.steps if step.state != "todo"]
-        used, fresh = {step.name for step in begun}, list[Step]()
-        for name, title in card_steps(left, facts, is_down=bool(self._removed)):
-            actual, number = name, 1
-            while actual in used:
-                number += 1
-                actual = f"{name}.{number}"
-            used.add(actual)
-            self._names[name] = actual
-            fresh.append(Step(name=actual, title=title))
-        self._edit(steps=(*begun, *fresh))
+        self._show_left(card_steps(left, facts, is_down=bool(self._removed)))
 
     async def _turn(self) -> None:
         """Take the new number; what was under way is shown as left off, and the rest goes until it is planned anew."""

@@ -131,6 +131,33 @@ class KubeCluster:
             query={"fieldManager": FIELD_MANAGER},
         )
 
+    async def roll(
+        self,
+        name: str,
+        *,
+        namespace: str,
+        images: dict[str, str],
+        init_images: dict[str, str],
+        partition: int,
+        values: dict[str, str],
+        version: str,
+    ) -> None:
+        """Set images of a StatefulSet's template, its partition and annotations in one go, if it has that version."""
+        await self._api.call(
+            "PATCH",
+            path("StatefulSet", namespace=namespace, name=name),
+            body={
+                "metadata": {"resourceVersion": version, "annotations": values},
+                "spec": {
+                    "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": partition}},
+                    "template": {"spec": {"containers": _named(images), "initContainers": _named(init_images)}},
+                },
+            },
+            # Containers are merged by their names, which a merge patch would replace as a whole.
+            content_type="application/strategic-merge-patch+json",
+            query={"fieldManager": FIELD_MANAGER},
+        )
+
     async def delete(self, kind: str, name: str, *, namespace: str, uid: str) -> None:
         """Delete the object of that uid; that it is gone already is fine."""
         try:
@@ -146,6 +173,10 @@ class KubeCluster:
             # The precondition failed: another object of that name is there now, so that ours is gone.
             if error.code != "kubernetes.conflict":
                 raise
+
+
+def _named(images: dict[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "image": image} for name, image in sorted(images.items())]
 
 
 def _accept(kind: str) -> str:

@@ -43,7 +43,8 @@ def gate_message(status: GateStatus, *, url: str = "") -> Message:
     if status.decisions:
         drawn.append(b.context(*(_decided(d, status) for d in status.decisions[-5:])))
     drawn += _buttons(status, url)
-    said = f"{title}. {question.if_yes if is_open and not status.sentence else status.sentence}"
+    told = question.if_yes if is_open and not status.sentence else status.sentence
+    said = f"{title}{'' if title.endswith('?') else '.'} {told}"
     return Message(text=b.cut(b.notice(said), b.FALLBACK), blocks=drawn)
 
 

@@ -31,7 +31,12 @@ def who_may(operation: Operation, configuration: Configuration) -> str:
 
 
 def _all(configuration: Configuration, channel: str) -> list[Json]:
-    rows = [[b.text(entry.example, "code"), b.text(f"  {entry.summary}")] for entry in CATALOGUE]
+    rows: list[list[Json]] = []
+    for entry in CATALOGUE:
+        if entry.beside:
+            rows[-1] += [b.text("; "), b.text(entry.example, "code")]
+        else:
+            rows.append([b.text(entry.example, "code"), b.text(f"  {entry.summary}")])
     here = sorted(name for name, cluster in configuration.clusters.items() if cluster.channel == channel)
     if len(here) == 1:
         where = f"In this channel a command without a cluster is about {here[0]}."

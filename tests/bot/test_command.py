@@ -12,6 +12,9 @@ from domain.model import ClusterRef
 from operations import CATALOGUE
 from operations.decide import DenyRequest
 from operations.deploy import DeployRequest
+from operations.finalize import FinalizeRequest
+from operations.rollback import RollbackRequest
+from operations.upgrade import UpgradeRequest
 from tests.bot import given as g
 
 CONFIGURATION = g.configuration()
@@ -57,6 +60,18 @@ def fault(text: str, channel: str = "C0OPS") -> CommandError:
             DeployRequest(ref=ClusterRef(site="dev", namespace="shop", cluster="shop")),
             id="the cluster as a key",
         ),
+        pytest.param(
+            "upgrade v25.4.1 backup=taken",
+            UpgradeRequest(ref=g.REF, version="v25.4.1", backup="taken"),
+            id="a release by its place",
+        ),
+        pytest.param(
+            "upgrade crdb version=v25.4.1 --backup none --plan",
+            UpgradeRequest(ref=g.REF, version="v25.4.1", backup="none", plan=True),
+            id="a release by its name",
+        ),
+        pytest.param("finalize crdb", FinalizeRequest(ref=g.REF), id="finalize"),
+        pytest.param("rollback --plan", RollbackRequest(ref=g.REF, plan=True), id="rollback"),
         pytest.param('deny ab12cd34 "wrong pod"', DenyRequest(id="ab12cd34", reason="wrong pod"), id="words in quotes"),
         pytest.param(
             "deny ab12cd34 “it isn’t ours”", DenyRequest(id="ab12cd34", reason="it isn't ours"), id="an apostrophe"
@@ -102,6 +117,21 @@ def test_nothing_and_help_are_help(text: str) -> None:
         pytest.param("deploy nodes=many", "C0OPS", "command.bad-value", "a whole number", id="what a number is"),
         pytest.param("deploy version=25.2", "C0OPS", "command.bad-value", "a full release", id="a half release"),
         pytest.param("deploy storage=1TB", "C0OPS", "command.bad-value", "a size such as", id="no size"),
+        pytest.param("upgrade", "C0OPS", "command.bad-value", "version: found nothing", id="no release"),
+        pytest.param("upgrade latest", "C0OPS", "command.bad-value", "found 'latest', expected a full", id="latest"),
+        pytest.param("upgrade 24", "C0OPS", "command.bad-value", "found '24', expected a full release", id="a year"),
+        pytest.param("upgrade v24.1", "C0OPS", "command.bad-value", "found 'v24.1', expected a full", id="no patch"),
+        pytest.param("upgrade 24.1.5", "C0OPS", "command.bad-value", "/crdb upgrade v25.4.1", id="without its v"),
+        pytest.param(
+            "upgrade v25.4.1 now", "C0OPS", "command.surplus", "Found 'now', expected a", id="a word too many"
+        ),
+        pytest.param(
+            "upgrade v25.4.1 backup=yes", "C0OPS", "command.bad-value", "expected 'taken' or 'none'", id="a backup"
+        ),
+        pytest.param("upgrade v25.4.1 --force", "C0OPS", "command.unknown-argument", "'force'", id="by force"),
+        pytest.param("finalize v25.4.1", "C0OPS", "command.surplus", "'v25.4.1'", id="finalize takes no release"),
+        pytest.param("rollback v25.2.3", "C0OPS", "command.surplus", "'v25.2.3'", id="rollback takes no release"),
+        pytest.param("finalise", "C0OPS", "command.unknown", "did you mean /crdb finalize?", id="the other spelling"),
         pytest.param("deny ab12cd34", "C0OPS", "command.bad-value", "reason: found nothing", id="no reason"),
         pytest.param("deny ab12cd34 no", "C0OPS", "command.bad-value", "at least 5", id="a short reason"),
         pytest.param('deny ab12cd34 "wrong', "C0OPS", "command.open-quote", "quote", id="an open quote"),

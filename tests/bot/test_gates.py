@@ -58,7 +58,7 @@ def test_an_open_question_shows_evidence_outcomes_who_may_and_until_when() -> No
     message = gate_message(given.gate(), url=URL)
     said, question = words(message), given.question()
 
-    assert message.text.startswith(question.headline)
+    assert message.text.startswith(f"{question.headline} ")
     assert all(text in said for text in (*question.evidence, question.if_yes, question.if_no, "Delete volume: "))
     assert f"Destroys {question.destroys}" in said
     assert "0 of 2 from the approvers, not <@U0ERIN> who asked for it" in said

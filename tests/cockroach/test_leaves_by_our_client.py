@@ -5,14 +5,11 @@ The contract of each verb alone is in the files beside; what the activities do a
 
 from __future__ import annotations
 
-import asyncio
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from activities.clients.execution import Ran
 from activities.clients.roach import RoachNodes
 from activities.membership import MembershipActivities
 from activities.scale_payloads import FollowRequest, MembersRequest
@@ -21,24 +18,9 @@ from domain.health import NodeStatus, node_statuses
 from domain.model import NodeRef
 from tests.activities.world import World, run
 from tests.cockroach.conftest import MakeNodes
-from tests.cockroach.nodes import Node, initialized, roach
+from tests.cockroach.nodes import Node, initialized
+from tests.cockroach.shell import Shell
 from tests.cockroach.standings import replicated
-
-
-class Shell:
-    """Plays exec: the same command, with this machine's program, certificates and ports."""
-
-    def __init__(self, nodes: Sequence[Node], client: Path) -> None:
-        self._nodes, self._client = nodes, client
-
-    async def run(self, namespace: str, pod: str, *, container: str, command: list[str], seconds: float) -> Ran:
-        host = next(word for word in command if word.startswith("--host="))
-        found = re.match(r"--host=cockroachdb-(\d+)\.", host)
-        assert found is not None
-        own = [word for word in command[5:] if not word.startswith(("--host=", "--certs-dir="))]
-        own += [f"--certs-dir={self._client}", f"--host={self._nodes[int(found[1])].address}"]
-        answer = await asyncio.to_thread(roach, *own, seconds=60)
-        return Ran(answer.code, answer.out, answer.err)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -153,6 +154,47 @@ async def test_replicas_are_set_with_their_record_at_one_version_or_not_at_all(p
     assert (between["spec"]["replicas"], between["metadata"]["annotations"]["n"]) == (0, "1")
     assert after is not None
     assert (after["spec"]["replicas"], after["metadata"]["annotations"]["n"]) == (1, "2")
+
+
+async def test_images_and_partition_are_set_with_their_record_and_everything_else_is_left(port: ClusterPort) -> None:
+    await port.apply(accounts.accounts(REF, operation_id="op-1")[0])
+    manifest: Any = stateful_set()
+    container = manifest["spec"]["template"]["spec"]["containers"][0]
+    sidecar = {**container, "name": "beside", "args": ["stay"]}
+    template = {"containers": [container, sidecar], "initContainers": [{**container, "name": "before"}]}
+    manifest["spec"]["template"]["spec"] |= template
+    manifest["metadata"]["name"] = "rolled"
+    made = await port.create(manifest)
+    assert made is not None
+    wanted: Any = {
+        "namespace": REF.namespace,
+        "images": {"c": "example.invalid/none:2"},
+        "init_images": {"before": "example.invalid/none:3"},
+        "partition": 2,
+        "values": {"n": "1"},
+    }
+
+    await port.annotate("StatefulSet", "rolled", namespace=REF.namespace, values={"n": "0"})
+    with pytest.raises(TransientError) as overtaken:
+        await port.roll("rolled", **wanted, version=made["metadata"]["resourceVersion"])
+    between = await port.get("StatefulSet", "rolled", namespace=REF.namespace)
+    assert between is not None
+    await port.roll("rolled", **wanted, version=between["metadata"]["resourceVersion"])
+    after = await port.get("StatefulSet", "rolled", namespace=REF.namespace)
+
+    assert overtaken.value.code == "kubernetes.conflict"
+    assert between["metadata"]["annotations"]["n"] == "0"
+    assert after is not None
+    spec = after["spec"]["template"]["spec"]
+    assert [(one["name"], one["image"]) for one in (*spec["containers"], *spec["initContainers"])] == [
+        ("c", "example.invalid/none:2"),
+        ("beside", "example.invalid/none:1"),
+        ("before", "example.invalid/none:3"),
+    ]
+    assert spec["containers"][1]["args"] == ["stay"]
+    assert spec["nodeSelector"] == {"no": "machine"}
+    assert after["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
+    assert (after["spec"]["replicas"], after["metadata"]["annotations"]["n"]) == (0, "1")
 
 
 async def test_a_watch_sees_what_comes_after_its_list_and_a_delete_of_another_uid_does_nothing(

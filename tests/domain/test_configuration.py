@@ -19,6 +19,7 @@ from domain.configuration import (
     OperationRule,
     Role,
     Site,
+    Upgrades,
     parse_configuration,
 )
 from domain.errors import InvalidRequestError
@@ -76,9 +77,46 @@ def test_two_people_delete_a_volume(more: str, approvals: int, minutes: int) -> 
     assert (rule.approvals, rule.expires_minutes, rule.four_eyes) == (approvals, minutes, True)
 
 
+def test_upgrades_are_careful_by_default() -> None:
+    configuration = parse_configuration(SMALLEST)
+
+    terms, rules = configuration.clusters["shop"].upgrade, configuration.approvals
+    assert (terms.ask_after_canary, terms.soak_minutes) == ("major", 0)
+    assert (terms.gate_pause_seconds, terms.observe_hours) == (60, 24)
+    assert rules.upgrade == rules.finalize == rules.node
+    assert rules.finalize.four_eyes
+
+
+def test_upgrades_go_as_the_file_says() -> None:
+    more = (
+        "[clusters.shop.upgrade]\nask_after_canary = 'never'\nobserve_hours = 0.5\n[approvals.finalize]\napprovals = 2"
+    )
+
+    configuration = parse_configuration(SMALLEST + more)
+
+    assert configuration.clusters["shop"].upgrade.ask_after_canary == "never"
+    assert configuration.clusters["shop"].upgrade.observe_hours == 0.5
+    assert (configuration.approvals.finalize.approvals, configuration.approvals.upgrade.approvals) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        pytest.param(SMALLEST + "[clusters.shop.upgrade]\nask_after_canary = 'sometimes'",
+                     "clusters.shop.upgrade.ask_after_canary: found 'sometimes', expected 'always', 'major' or 'never'",
+                     id="asked sometimes"),
+        pytest.param(SMALLEST + "[clusters.shop.upgrade]\nsoak = 5",
+                     "clusters.shop.upgrade.soak: found an unknown key, expected one of ask_after_canary, gate_pause",
+                     id="a misspelled term of upgrades"),
+        pytest.param(SMALLEST + "[clusters.shop.upgrade]\ngate_pause_seconds = -1",
+                     "clusters.shop.upgrade.gate_pause_seconds: found -1, expected greater than or equal to 0",
+                     id="a pause of less than nothing"),
+        pytest.param(SMALLEST + "[clusters.shop.upgrade]\nsoak_minutes = inf",
+                     "clusters.shop.upgrade.soak_minutes: found inf, expected a finite number", id="soaked for ever"),
+        pytest.param(SMALLEST + "[clusters.shop.upgrade]\nobserve_hours = 721",
+                     "clusters.shop.upgrade.observe_hours: found 721, expected less than or equal to 720",
+                     id="watched for more than a month"),
+        pytest.param(SMALLEST + "upgrade = 'never'", "clusters.shop.upgrade: found 'never', expected", id="no table"),
         pytest.param("team =", "crdbops.toml is not TOML", id="not TOML"),
         pytest.param("", "team: found nothing, expected a value; images: found nothing", id="an empty file"),
         pytest.param("color = 1\n" + SMALLEST, "color: found an unknown key, expected one of approvals, certificates",
@@ -332,6 +370,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "images": Images,
     "sites.NAME": Site,
     "clusters.NAME": Cluster,
+    "clusters.NAME.upgrade": Upgrades,
     "roles.ROLE": Role,
     "operations.OPERATION": OperationRule,
     "approvals": Approvals,

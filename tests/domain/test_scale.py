@@ -99,6 +99,20 @@ def test_a_dead_node_without_a_pod_leaves_only_when_it_is_given_up() -> None:
     assert "--decommission-dead" in plan_scale(found, wanted=4).drift[0]
 
 
+def test_a_dead_node_that_keeps_an_upgrade_from_becoming_final_can_be_given_up_and_nothing_else_be_done() -> None:
+    found = facts(*FOUR, node(9, None, **DEAD), replicas=4, preserved="25.2")
+
+    assert codes(found, 4, with_dead=True) == []
+    assert codes(found, 5, with_dead=True) == ["upgrade.unfinished"]
+    assert codes(found, 3, with_dead=True) == ["upgrade.unfinished"]
+
+
+def test_an_unfinished_upgrade_is_refused_with_what_goes_on_from_it() -> None:
+    (reason,) = plan_scale(facts(*FOUR, preserved="25.1"), wanted=3).verdict.reasons
+
+    assert "/crdb upgrade VERSION goes on with it, /crdb finalize makes it final, /crdb rollback" in reason.hint
+
+
 def test_a_dead_node_on_its_way_out_goes_on_leaving() -> None:
     found = facts(*FOUR, node(9, None, is_live=False, membership="decommissioning"), replicas=4)
 
@@ -122,6 +136,12 @@ def test_a_dead_node_on_its_way_out_goes_on_leaving() -> None:
         pytest.param(facts(*FOUR, version="25.1"), 3, "upgrade.unfinished", id="older active version"),
         pytest.param(facts(*FOUR, version="odd"), 3, "upgrade.unfinished", id="a version that nobody can read"),
         pytest.param(facts(*FOUR[:3], node(2, 3, build="v25.1.0")), 3, "upgrade.unfinished", id="two builds"),
+        pytest.param(
+            facts(*FOUR, recorded=SPEC.model_copy(update={"nodes": 4, "upgraded_from": "v25.2.1"})),
+            3,
+            "upgrade.unfinished",
+            id="a way back is recorded",
+        ),
         pytest.param(facts(FOUR[0], node(4, 1, **DEAD), *FOUR[2:]), 3, "scale.dead-node", id="one that stays is dead"),
         pytest.param(facts(*FOUR[:3], node(2, 3, **DEAD)), 3, "scale.dead-node", id="one that leaves is dead"),
         pytest.param(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import copy
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,7 +71,9 @@ class FakeKubernetes:
     def writes(self) -> list[tuple[str, str, str]]:
         """The calls that change something."""
         return [
-            call for call in self.calls if call[0] in ("apply", "create", "annotate", "resize", "delete", "put-status")
+            call
+            for call in self.calls
+            if call[0] in ("apply", "create", "annotate", "resize", "roll", "delete", "put-status")
         ]
 
     def find(self, kind: str, name: str, *, namespace: str = "") -> Object:
@@ -156,6 +158,32 @@ class FakeKubernetes:
         if found["metadata"]["resourceVersion"] != version:
             raise conflict(name)
         self.put(_merged(found, {"metadata": {"annotations": values}, "spec": {"replicas": replicas}}))
+
+    async def roll(
+        self,
+        name: str,
+        *,
+        namespace: str,
+        images: dict[str, str],
+        init_images: dict[str, str],
+        partition: int,
+        values: dict[str, str],
+        version: str,
+    ) -> None:
+        self._record("roll", "StatefulSet", f"{name} {partition}")
+        found = self.objects.get(("StatefulSet", namespace, name))
+        if found is None:
+            raise BrokenError("kubernetes.not-found", f"StatefulSet/{name}: not found")
+        if found["metadata"]["resourceVersion"] != version:
+            raise conflict(name)
+        pod = found["spec"]["template"]["spec"]
+        template = {
+            "containers": _with_images(pod["containers"], images),
+            "initContainers": _with_images(pod.get("initContainers", ()), init_images),
+        }
+        strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": partition}}
+        spec = {"updateStrategy": strategy, "template": {"spec": template}}
+        self.put(_merged(found, {"metadata": {"annotations": values}, "spec": spec}))
 
     async def delete(self, kind: str, name: str, *, namespace: str, uid: str) -> None:
         self._record("delete", kind, name)
@@ -277,6 +305,14 @@ def _shown(item: Object) -> Object:
         shown.pop("data", None)
         shown["kind"] = "PartialObjectMetadata"
     return shown
+
+
+def _with_images(containers: Iterable[dict[str, Any]], images: dict[str, str]) -> list[dict[str, Any]]:
+    """Containers merged by name; one that is named and not there would be added, which is nobody's wish here."""
+    unknown = images.keys() - {container["name"] for container in containers}
+    if unknown:
+        raise AssertionError(f"no containers {sorted(unknown)}")
+    return [{**container, "image": images.get(container["name"], container["image"])} for container in containers]
 
 
 def _merged(before: Any, change: Any) -> Any:

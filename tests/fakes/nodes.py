@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from activities.ports import Decommissioning
@@ -26,7 +27,11 @@ class FakeNodes:
         self.blocked: tuple[str, ...] = ()
         self.zones: tuple[dict[str, str], ...] = ({"target": "RANGE default", "raw_config_sql": "num_replicas = 3"},)
         self.knows_all_zones = True
+        #: The active version, and the one that a downgrade is preserved to.
+        self.active = "25.2"
         self.preserved = ""
+        #: Settings of a drain, by what follows server.shutdown; one that is not here is unknown to the release.
+        self.drains: dict[str, str] = {}
         self.drains_left = 0
         #: Seconds since 1970 as each node prints them; what a release does not say is another text.
         self.expirations = ["1.8253728e+09"] * count
@@ -95,9 +100,17 @@ class FakeNodes:
         answers = {
             "SELECT 1": "1",
             "SELECT crdb_internal.cluster_id()": self.cluster_ids[node.ordinal],
-            "SHOW CLUSTER SETTING version": "25.2",
+            "SHOW CLUSTER SETTING version": self._settled(),
             "SHOW CLUSTER SETTING cluster.preserve_downgrade_option": self.preserved,
         }
+        if statement.startswith(("SET ", "RESET ")):
+            self._preserve(statement)
+            return ()
+        if statement.startswith("SHOW CLUSTER SETTING server.shutdown."):
+            name = statement.removeprefix("SHOW CLUSTER SETTING server.shutdown.")
+            if name not in self.drains:
+                raise TransientError("nodes.no-answer", f"sql: ERROR: unknown setting: {name} SQLSTATE: 42704")
+            return ({name: self.drains[name]},)
         if "security.certificate.expiration.node" in statement:
             return ({"value": self.expirations[node.ordinal]},)
         if statement in ("SHOW ALL ZONE CONFIGURATIONS", "SHOW ZONE CONFIGURATION FROM RANGE default"):
@@ -151,6 +164,29 @@ class FakeNodes:
         if self.drains_left < 0:
             self.members[member]["is_draining"] = "true"
         return self.drains_left < 0
+
+    def _preserve(self, statement: str) -> None:
+        """Set or clear what is preserved; anything but the active version is refused in the vendor's words."""
+        setting = "cluster.preserve_downgrade_option"
+        wanted = re.fullmatch(rf"(?:RESET CLUSTER SETTING {setting}|SET CLUSTER SETTING {setting} = '(.+)')", statement)
+        if wanted is None:
+            raise AssertionError(f"nobody asked for this: {statement}")
+        self._settled()
+        value = wanted[1] or ""
+        if value not in ("", self.active):
+            said = f"cannot set {setting} to {value} (cluster version is {self.active})"
+            raise TransientError("nodes.no-answer", f"sql: ERROR: {said} SQLSTATE: XXUUU")
+        self.preserved = value
+        self.commands.append(statement)
+
+    def _settled(self) -> str:
+        """The active version: all members run a newer major and nothing preserves the older one, so it is that."""
+        members = [row for row in self.members.values() if row["membership"] != "decommissioned"]
+        majors = {row["build"].removeprefix("v").rpartition(".")[0] for row in members}
+        is_held = self.preserved or any(row["membership"] != "active" or row["is_live"] != "true" for row in members)
+        if len(majors) == 1 and "" not in majors and not is_held:
+            (self.active,) = majors
+        return self.active
 
     def _record(self, what: str, node: NodeRef) -> None:
         self.asked.append((what, node.ordinal))

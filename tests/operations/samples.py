@@ -22,6 +22,7 @@ from operations.csr import CsrRequest, CsrResult, CsrRow
 from operations.decide import ApproveRequest, CancelRequest, DenyRequest, HelpRequest
 from operations.deploy import DeployRequest, DeployResult, DeployStart
 from operations.drill import DrillRequest, DrillResult, DrillStart
+from operations.finalize import FinalizeRequest, FinalizeResult, FinalizeStart
 from operations.gate import Decided, Gates, GateStatus, Question
 from operations.init import InitRequest, InitResult, InitStart
 from operations.messages import (
@@ -35,10 +36,13 @@ from operations.messages import (
     Problem,
     Step,
     Token,
+    UpgradeOver,
 )
+from operations.rollback import RollbackRequest, RollbackResult, RollbackStart
 from operations.scale import ScaleRequest, ScaleResult, ScaleStart
 from operations.status import NodeRow, Part, Ranges, StatusRequest, StatusResult
 from operations.strangers import StrangersResult, StrangersSeen, StrangersStart
+from operations.upgrade import UpgradeRequest, UpgradeResult, UpgradeStart
 from operations.whoami import WhoamiRequest
 from tests.domain.given import NODE, POLICY
 
@@ -87,6 +91,9 @@ _GATE = GateStatus(
     asked_at=AT, shown_at=AT, expires_at=AT, sentence="Approved by Alice.",
 )  # fmt: skip
 _SCALE = ScaleRequest(ref=REF, nodes=4, plan=True, decommission_dead=True)
+_UPGRADE = UpgradeRequest(ref=REF, version="v25.4.1", backup="taken", plan=True)
+_FINALIZE = FinalizeRequest(ref=REF, plan=True)
+_ROLLBACK = RollbackRequest(ref=REF, plan=True)
 _DRILL = DrillRequest(ref=REF, drill="kill-node", node=1, plan=True)
 _PART = Part(name="database", at=AT, oldest=AT, reason="slow")
 _NODE_ROW = NodeRow(
@@ -103,6 +110,7 @@ SAMPLES: tuple[BaseModel, ...] = (
     _CLAIMS,
     Decision(token=_TOKEN, reason="wrong pod"),
     DecisionReceipt(outcome="already", sentence="Recorded before."),
+    UpgradeOver(sentence="v25.4.1 is final"),
     AskedBy(person=ALICE, workflow_id=CHANGE, run_id=RUN),
     CertificateChanged(csr="x", csr_uid="u", pod="cockroachdb-0", state="issued", reason="r", by=("U1",)),
     OutsideChange(seen="missing"),
@@ -124,6 +132,33 @@ SAMPLES: tuple[BaseModel, ...] = (
         volumes_kept=("datadir-cockroachdb-3",),
         volumes_deleted=("datadir-cockroachdb-4",),
         certificates=("crdb.node.cockroachdb-3",),
+        decided_by=("Bob",),
+        plan=("one",),
+    ),
+    _UPGRADE,
+    UpgradeStart(request_id="r1", token=_TOKEN, request=_UPGRADE),
+    UpgradeResult(
+        outcome="awaiting-finalization",
+        version="v25.4.1",
+        before="v25.2.3",
+        active="25.2",
+        rolled=("cockroachdb-2", "cockroachdb-1", "cockroachdb-0"),
+        backup="taken",
+        decided_by=("Bob",),
+        plan=("one",),
+    ),
+    _FINALIZE,
+    FinalizeStart(request_id="r1", token=_TOKEN, request=_FINALIZE),
+    FinalizeResult(
+        outcome="finalized", version="v25.4.1", active="25.4", before="25.2", decided_by=("Bob",), plan=("one",)
+    ),
+    _ROLLBACK,
+    RollbackStart(request_id="r1", token=_TOKEN, request=_ROLLBACK),
+    RollbackResult(
+        outcome="rolled-back",
+        version="v25.2.3",
+        before="v25.4.1",
+        rolled=("cockroachdb-2",),
         decided_by=("Bob",),
         plan=("one",),
     ),

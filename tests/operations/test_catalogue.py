@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import groupby
 
 import pytest
 from pydantic import ValidationError
@@ -26,6 +27,12 @@ def test_names_are_unique_and_found() -> None:
     assert len(set(names)) == len(names)
     assert [find(name) for name in names] == list(CATALOGUE)
     assert find("delpoy") is None
+
+
+def test_help_shows_an_entry_on_its_own_line_or_on_the_one_before_it() -> None:
+    lines = [entry.beside or entry.name for entry in CATALOGUE]
+
+    assert [name for name, _ in groupby(lines)] == [entry.name for entry in CATALOGUE if not entry.beside]
 
 
 @ENTRIES

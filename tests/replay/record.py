@@ -94,6 +94,48 @@ async def drill_survived(stage: Stage) -> Handle:
     return handle
 
 
+async def upgrade_patch(stage: Stage) -> Handle:
+    stage.world.serve(1, 2, 3)
+    handle = await stage.upgrade("v25.2.4")
+    await handle.result()
+    return handle
+
+
+async def upgrade_major(stage: Stage) -> Handle:
+    stage.world.serve(1, 2, 3)
+    stage.answer_all("approve", BOB)
+    handle = await stage.upgrade("v25.4.1", backup="taken")
+    await handle.result()
+    return handle
+
+
+async def upgrade_stuck_and_rolled_back(stage: Stage) -> Handle:
+    stage.world.serve(1, 2, 3)
+    stage.world.unpullable = {"v25.4.1"}
+    stage.answer_all("deny", BOB)
+    handle = await stage.upgrade("v25.4.1", backup="taken")
+    await handle.result()
+    return handle
+
+
+async def rollback_whole(stage: Stage) -> Handle:
+    stage.world.serve(1, 2, 3)
+    stage.world.stand_on("v25.4.1")
+    handle = await stage.roll_back()
+    await handle.result()
+    return handle
+
+
+async def finalize_decided_by_two(stage: Stage) -> Handle:
+    stage.world.serve(1, 2, 3)
+    stage.world.stand_on("v25.4.1")
+    stage.world.migration = ["25.2-upgrading-to-25.4-step-004"]
+    stage.answer_all("approve", BOB, CAROL)
+    handle = await stage.finalize()
+    await handle.result()
+    return handle
+
+
 async def certify_issued(stage: Stage) -> Handle:
     handle = await stage.certify(stage.world.add_pod())
     stage.approve_all(BOB)
@@ -128,6 +170,11 @@ STORIES: tuple[Callable[[Stage], Awaitable[Handle]], ...] = (
     scale_down_volume_deleted,
     scale_changed_half_way,
     drill_survived,
+    upgrade_patch,
+    upgrade_major,
+    upgrade_stuck_and_rolled_back,
+    rollback_whole,
+    finalize_decided_by_two,
     certify_issued,
     certify_denied,
     certify_expired_and_asked_again,

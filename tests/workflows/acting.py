@@ -64,6 +64,7 @@ from operations.csr import CsrResult
 from operations.status import StatusResult
 from tests.workflows.drilling import Drilling
 from tests.workflows.scaling import Scaling
+from tests.workflows.upgrading import Upgrading
 from tests.workflows.world import Request, World
 from tokens.keyring import KeyRing
 from tokens.verify import verify
@@ -427,7 +428,8 @@ class Signer:
 
 def ops_activities(world: World, ring: KeyRing) -> list[Callable[..., Any]]:
     """All activities on the ops queue."""
-    return [*_methods(Ops(world, ring)), *_methods(Scaling(world)), *_methods(Drilling(world))]
+    served = (Ops(world, ring), Scaling(world), Drilling(world), Upgrading(world))
+    return [method for one in served for method in _methods(one)]
 
 
 def signer_activities(world: World, ring: KeyRing) -> list[Callable[..., Any]]:

@@ -17,6 +17,7 @@ class Member(BaseModel):
     is_draining: bool = False
     replicas: int = 12
     is_noted: bool = False
+    build: str = "v25.2.3"
 
     def status(self) -> NodeStatus:
         """Its row; where a decommissioned node was only its volume tells, if that was noted."""
@@ -25,7 +26,7 @@ class Member(BaseModel):
             id=self.id,
             address=f"cockroachdb-{self.ordinal}.cockroachdb.crdb:26257" if is_known else "",
             noted_at=self.ordinal if self.is_noted else None,
-            build="v25.2.3",
+            build=self.build,
             is_live=self.is_live,
             membership=self.membership,
             is_draining=self.is_draining,

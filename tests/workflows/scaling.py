@@ -21,7 +21,7 @@ from activities.scale_payloads import (
     Resized,
     ResizeRequest,
 )
-from domain.health import waits
+from domain.health import NodeStatus, waits
 from domain.model import CLIENT_POD, NodeRef
 from domain.preflight import LiveSet
 from domain.scale import ScaleFacts, Volume, may_shrink
@@ -39,6 +39,9 @@ class Scaling:
     async def observe(self, request: ObserveRequest) -> Observed:
         def effect() -> Observed:
             facts = self._facts()
+            self.world.short = few = self.world.few.pop(0) if request.ordinals and self.world.few else 0
+            if few and facts.nodes:
+                facts = facts.model_copy(update={"nodes": (_short_of(facts.nodes[0], few), *facts.nodes[1:])})
             still = waits(facts.nodes, ordinals=request.ordinals, leaving=request.leaving)
             return Observed(facts=facts, waits=still if request.ordinals else ())
 
@@ -62,7 +65,8 @@ class Scaling:
             volumes=tuple(self._volume(claim) for _, claim in sorted(state.claims.items())),
             nodes=tuple(member.status() for member in sorted(state.members, key=lambda m: m.id)),
             replication_factor=3,
-            version="25.2",
+            version=state.active,
+            preserved=state.preserved,
             max_nodes=9,
         )
         return facts.model_copy(update=self.world.facts)
@@ -220,3 +224,7 @@ class Scaling:
             except asyncio.CancelledError:
                 self.world.state.stopped.append(name)
                 raise
+
+
+def _short_of(node: NodeStatus, few: int) -> NodeStatus:
+    return node.model_copy(update={"under_replicated": few})

@@ -31,8 +31,11 @@ from temporalio.worker import Worker
 import operations.base
 import operations.deploy
 import operations.drill
+import operations.finalize
 import operations.init
+import operations.rollback
 import operations.scale
+import operations.upgrade
 from devtools.histories import not_replaying, replayer
 from domain.configuration import Configuration
 from domain.errors import RefusedError
@@ -45,11 +48,14 @@ from operations.base import Operation, Start
 from operations.certify import CertifyResult, CertifyStart, CertifyStatus
 from operations.deploy import DeployRequest, DeployResult, DeployStart
 from operations.drill import DrillRequest, DrillResult, DrillStart
+from operations.finalize import FinalizeRequest, FinalizeResult, FinalizeStart
 from operations.gate import GateStatus
 from operations.init import InitRequest, InitResult, InitStart
 from operations.messages import DecisionReceipt, OperationStatus, StepState, Token, Verb
 from operations.queues import CHAT_QUEUE, CLUSTER, OPERATION, certify_id, change_id, ops_queue, signer_queue
+from operations.rollback import RollbackRequest, RollbackResult, RollbackStart
 from operations.scale import ScaleRequest, ScaleResult, ScaleStart
+from operations.upgrade import UpgradeRequest, UpgradeResult, UpgradeStart
 from tests.workflows.acting import ops_activities, signer_activities
 from tests.workflows.people import ALICE, BOB, Pen
 from tests.workflows.talking import Bot, Chat
@@ -104,6 +110,27 @@ class Stage:
         token = self._signed(person, "drill", request, request_id)
         start = DrillStart(request=request, request_id=request_id, token=token)
         return await self._start(operations.drill.OPERATION, start, person, result_type=DrillResult)
+
+    async def upgrade(self, version: str, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, UpgradeResult]:
+        """Ask for another release the way the bot does."""
+        request, request_id = UpgradeRequest(ref=self.world.ref, version=version, **wishes), uuid.uuid4().hex
+        token = self._signed(person, "upgrade", request, request_id)
+        start = UpgradeStart(request=request, request_id=request_id, token=token)
+        return await self._start(operations.upgrade.OPERATION, start, person, result_type=UpgradeResult)
+
+    async def roll_back(self, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, RollbackResult]:
+        """Ask for the release before the way the bot does."""
+        request, request_id = RollbackRequest(ref=self.world.ref, **wishes), uuid.uuid4().hex
+        token = self._signed(person, "rollback", request, request_id)
+        start = RollbackStart(request=request, request_id=request_id, token=token)
+        return await self._start(operations.rollback.OPERATION, start, person, result_type=RollbackResult)
+
+    async def finalize(self, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, FinalizeResult]:
+        """Ask for an upgrade to be made final the way the bot does."""
+        request, request_id = FinalizeRequest(ref=self.world.ref, **wishes), uuid.uuid4().hex
+        token = self._signed(person, "finalize", request, request_id)
+        start = FinalizeStart(request=request, request_id=request_id, token=token)
+        return await self._start(operations.finalize.OPERATION, start, person, result_type=FinalizeResult)
 
     def _signed(self, person: Person, operation: str, request: operations.base.Request, request_id: str) -> Token:
         workflow_id = change_id(self.world.ref)
@@ -165,6 +192,14 @@ class Stage:
             return any((s.name, s.state) == (name, state) for s in (await self.status(handle)).steps)
 
         await until_asked(is_so)
+
+    async def until_said(self, handle: WorkflowHandle[Any, Any], name: str, words: str) -> None:
+        """Wait until a step of an operation says so."""
+
+        async def is_said() -> bool:
+            return any(step.name == name and words in step.detail for step in (await self.status(handle)).steps)
+
+        await until_asked(is_said)
 
     async def click_operation(
         self, verb: Verb, handle: WorkflowHandle[Any, Any], person: Person = ALICE

@@ -21,7 +21,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.worker import Worker
 
 from devtools.histories import not_replaying, replayer
-from domain.model import CLIENT_POD
+from domain.model import CLIENT_POD, Person
 from gateway.connect import connect
 from gateway.settings import TemporalSettings
 from operations.chat import SAY, SHOW_CARD, SHOW_GATE, SHOW_OPERATION
@@ -37,8 +37,9 @@ from tests.workflows.world import State, World, configuration
 pytestmark = pytest.mark.faults
 
 Story = Literal[
-    "first", "kept", "joined", "again", "init", "up", "down", "emptied", "back", "certify", "deny", "deny-outside"
-]
+    "first", "kept", "joined", "again", "init", "up", "down", "emptied", "back", "drill",
+    "patch", "major", "final", "certify", "deny", "deny-outside",
+]  # fmt: skip
 
 NODES = ("cockroachdb-0", "cockroachdb-1", "cockroachdb-2")
 NODE_CSR, ROOT_CSR = "crdb.node.cockroachdb-0", "crdb.client.root"
@@ -59,6 +60,9 @@ GROUPS: list[tuple[Story, tuple[str, ...]]] = [
     ("down", (SHOW_GATE,)),
     ("back", ("nodes.recommission",)),
     ("drill", ("drilling.observe", "drilling.kill", "drilling.wait_back")),
+    ("patch", ("upgrading.observe", "upgrading.roll", "upgrading.wait_back")),
+    ("major", ("upgrading.guard",)),
+    ("final", ("upgrading.finalize", "upgrading.follow_version")),
     ("certify", ("certificates.read", "running.behind", "signing.judge")),
     ("certify", ("certificates.approve", "signing.sign", "certificates.verify")),
     ("certify", (SHOW_CARD,)),
@@ -67,6 +71,9 @@ GROUPS: list[tuple[Story, tuple[str, ...]]] = [
 ]
 #: Nodes before and after.
 SCALES: dict[Story, tuple[int, int]] = {"up": (3, 4), "down": (4, 3), "emptied": (4, 3), "back": (4, 4)}
+UPGRADES: dict[Story, str] = {"patch": "v25.2.4", "major": "v25.4.1"}
+#: Who says yes to which story's question; Bob says no to all others.
+YES: dict[Story, tuple[Person, ...]] = {"emptied": (BOB, CAROL), "major": (BOB,), "final": (BOB, CAROL)}
 CASES = [(story, name, group) for group, (story, names) in enumerate(GROUPS) for name in names]
 #: Seconds for one group, on a machine that has much else to do.
 DEADLINE = 240
@@ -130,6 +137,10 @@ class Case:
             world.state.cluster_ids = dict.fromkeys(range(3), "0b7e-one-cluster")
         if self.story == "drill":
             world.serve(1, 3, 2)
+        if self.story in ("patch", "major", "final"):
+            world.serve(1, 2, 3)
+        if self.story == "final":
+            world.stand_on("v25.4.1")
         if self.story in SCALES:
             world.serve(*range(1, SCALES[self.story][0] + 1))
         if self.story == "back":
@@ -174,13 +185,12 @@ class Case:
             await asyncio.sleep(0.05)
 
     async def _answer(self, answered: set[str]) -> None:
-        """Decide on volumes: both have to say yes where the story deletes them, and one no keeps them."""
+        """Decide on what a change asks: as many as are needed say yes, or one says no."""
         for card in self.stage.chat.gates("pending"):
             if card.approval_id not in answered:
                 answered.add(card.approval_id)
-                is_yes = self.story == "emptied"
-                for person in (BOB, CAROL) if is_yes else (BOB,):
-                    await self.stage.answer("approve" if is_yes else "deny", card, person)
+                for person in YES.get(self.story, (BOB,)):
+                    await self.stage.answer("approve" if self.story in YES else "deny", card, person)
 
     async def _ending(self) -> str:
         if self.story in ("certify", "deny", "deny-outside"):
@@ -192,6 +202,10 @@ class Case:
         try:
             if self.story == "drill":
                 return (await (await self.stage.drill(1)).result()).outcome
+            if self.story in UPGRADES:
+                return (await (await self.stage.upgrade(UPGRADES[self.story], backup="taken")).result()).outcome
+            if self.story == "final":
+                return (await (await self.stage.finalize()).result()).outcome
             if self.story in SCALES:
                 return (await (await self.stage.scale(SCALES[self.story][1])).result()).outcome
             if self.story == "init":
@@ -248,6 +262,11 @@ def table(ended: list[Ended]) -> str:
     return "\n" + "\n".join(rows)
 
 
+def rolled(version: str) -> list[str]:
+    """What happens when three nodes are restarted."""
+    return [e for o in (2, 1, 0) for e in (f"rolled {version} from {o}", f"restarted cockroachdb-{o} on {version}")]
+
+
 def effects_of(story: Story) -> list[str]:
     """What must have happened, each exactly once, in the order of the alphabet."""
     again = "crdb.client.root."
@@ -283,6 +302,9 @@ def effects_of(story: Story) -> list[str]:
         ],
         "back": ["took back n4"],
         "drill": ["killed cockroachdb-1"],
+        "patch": [*rolled("v25.2.4"), "rolled v25.2.4 from 0"],
+        "major": ["preserved 25.2", *rolled("v25.4.1")],
+        "final": ["reset", "rolled v25.4.1 from 0"],
         "certify": [f"approved {NODE_CSR}", f"issued {NODE_CSR}"],
         "deny": [f"denied {NODE_CSR}"],
         "deny-outside": [f"failed {NODE_CSR}"],
@@ -291,7 +313,8 @@ def effects_of(story: Story) -> list[str]:
 
 
 ENDINGS = dict.fromkeys(SCALES, "scaled") | {
-    "drill": "survived", "init": "initialized", "certify": "issued", "deny": "denied", "deny-outside": "denied",
+    "drill": "survived", "patch": "upgraded", "major": "awaiting-finalization", "final": "finalized",
+    "init": "initialized", "certify": "issued", "deny": "denied", "deny-outside": "denied",
 }  # fmt: skip
 
 

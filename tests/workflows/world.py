@@ -42,6 +42,7 @@ class Pod(BaseModel):
     csr: str = ""
     asked: int = 0
     has_certificate: bool = False
+    version: str = "v25.2.3"
 
 
 class Request(BaseModel):
@@ -86,6 +87,10 @@ class State(BaseModel):
     members: list[Member] = []
     claims: dict[int, Claim] = {}
     certified: set[str] = set()
+    active: str = "25.2"
+    preserved: str = ""
+    template: str = "v25.2.3"
+    partition: int = 0
     calls: list[str] = []
     effects: list[str] = []
     impossible: list[str] = []
@@ -158,6 +163,14 @@ class World:
         self.back: dict[str, object] = {}
         self.never_back = False
         self.killed_ago = timedelta(0)
+        #: Of an upgrade: its terms, releases whose image nobody can pull (or one pod cannot), ranges short of copies
+        #: at each look at all nodes, the active versions on the way to a new one, and what holds that up.
+        self.terms: dict[str, object] = {}
+        self.unpullable: set[str] = set()
+        self.few: list[int] = []
+        self.short = 0
+        self.migration: list[str] = []
+        self.holds = ""
         self._relists = 0
 
     # --- how an activity acts on it ---
@@ -305,6 +318,18 @@ class World:
                 else:
                     self.state.members.append(Member(id=max(ids, default=0) + 1, ordinal=int(ordinal)))
         return len(self.state.cluster_ids)
+
+    def stand_on(self, version: str) -> None:
+        """All nodes run a new release, which is not final."""
+        state = self.state
+        assert state.spec is not None
+        image = f"{state.spec.database_image.rpartition(':')[0]}:{version}"
+        update = {"version": version, "database_image": image, "upgraded_from": state.spec.version}
+        state.spec, state.template, state.preserved = state.spec.model_copy(update=update), version, state.active
+        for member in state.members:
+            member.build = version
+        for pod in state.pods.values():
+            pod.version = version
 
     def add_pod(self, ordinal: int = 0) -> Request:
         """A node pod that asks, in a cluster that stands; nobody deploys it now."""
