@@ -15,6 +15,7 @@ from activities.ports import ClusterPort, Event
 from domain.errors import BrokenError, TransientError
 from tests.activities.world import World
 from tests.fakes.kubernetes import FakeKubernetes
+from tests.workflows.waiting import until_asked
 
 WORLD = World()
 #: The other cluster of the site: its namespace is not that of the tests of identities.
@@ -179,7 +180,17 @@ async def test_images_and_partition_are_set_with_their_record_and_everything_els
         await port.roll("rolled", **wanted, version=made["metadata"]["resourceVersion"])
     between = await port.get("StatefulSet", "rolled", namespace=REF.namespace)
     assert between is not None
-    await port.roll("rolled", **wanted, version=between["metadata"]["resourceVersion"])
+
+    async def rolled() -> bool:
+        """The controller writes its status beside us, which is another version as well."""
+        found: Any = await port.get("StatefulSet", "rolled", namespace=REF.namespace)
+        try:
+            await port.roll("rolled", **wanted, version=found["metadata"]["resourceVersion"])
+        except TransientError:
+            return False
+        return True
+
+    await until_asked(rolled)
     after = await port.get("StatefulSet", "rolled", namespace=REF.namespace)
 
     assert overtaken.value.code == "kubernetes.conflict"
