@@ -19,6 +19,7 @@ from bot.people import Identity, People, missing_role
 from bot.ports import GatewayPort
 from domain.configuration import ApprovalRule, Configuration, RoleName
 from domain.errors import InvalidRequestError, OpsError, RefusedError
+from domain.model import Person
 from domain.roles import PolicySnapshot, may_decide
 from gateway.running import ApprovalTarget
 from operations.certify import CertifyStatus
@@ -129,7 +130,7 @@ class Decisions:
         """
         target, gate = await asyncio.gather(self._target(click), self.gate(click))
         self._require_same(click, target, gate, fingerprint=fingerprint)
-        self._require_right(identity, gate, is_approval=verb == APPROVE)
+        self._require_right(identity, gate, is_approval=verb == APPROVE, approved_by=target.approved_by)
         token = self._signer.issue(
             verb,
             identity.person,
@@ -240,17 +241,23 @@ class Decisions:
             )
 
     def _require_right(
-        self, identity: Identity, status: CertifyStatus | GateStatus | None, *, is_approval: bool
+        self,
+        identity: Identity,
+        status: CertifyStatus | GateStatus | None,
+        *,
+        is_approval: bool,
+        approved_by: tuple[str, ...] = (),
     ) -> None:
         rule = self._rule(status)
         self._people.holds(identity, rule.role)  # raises when that cannot be known
-        approved = tuple(d.person for d in status.decisions if d.verb == APPROVE) if status else ()
+        approved = [Person(team=self._policy.team, id=one) for one in approved_by]
+        approved += [d.person for d in status.decisions if d.verb == APPROVE] if status else []
         verdict = may_decide(
             self._policy,
             rule,
             identity.person,
             asked_by=status.asked_by if status else (),
-            approved_by=approved,
+            approved_by=tuple(approved),
             is_approval=is_approval,
         )
         if not verdict.is_yes:

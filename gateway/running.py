@@ -17,16 +17,21 @@ from temporalio.common import SearchAttributeKey
 from domain.errors import BusyError
 from domain.model import Person
 from operations.gate import ASKED
-from operations.queues import APPROVAL, CLUSTER, FINGERPRINT, STATE
+from operations.queues import APPROVAL, APPROVERS, CLUSTER, FINGERPRINT, STATE
 
 _APPROVAL = SearchAttributeKey.for_keyword_list(APPROVAL)
 _FINGERPRINT = SearchAttributeKey.for_keyword_list(FINGERPRINT)
+_APPROVERS = SearchAttributeKey.for_keyword_list(APPROVERS)
 _STATE = SearchAttributeKey.for_keyword(STATE)
 _CLUSTER = SearchAttributeKey.for_keyword(CLUSTER)
 
 
 class ApprovalTarget(BaseModel):
-    """What a run asks a person for right now. `approval_id` empty: nothing."""
+    """What a run asks a person for right now. `approval_id` empty: nothing.
+
+    `approved_by`: ids of who has approved what a certificate's run asks for; of a change's several questions nobody is
+    named, since the run names all approvers together.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,6 +42,7 @@ class ApprovalTarget(BaseModel):
     state: str = ""
     cluster: str = ""
     question: str = ""
+    approved_by: tuple[str, ...] = ()
     is_open: bool = True
     since: datetime | None = None
 
@@ -120,6 +126,7 @@ def _asks_nothing(execution: WorkflowExecution) -> ApprovalTarget:
         run_id=execution.run_id,
         state=attributes.get(_STATE) or "",
         cluster=attributes.get(_CLUSTER) or "",
+        approved_by=tuple(attributes.get(_APPROVERS) or ()) if execution.workflow_type == "Certify" else (),
         is_open=execution.status == WorkflowExecutionStatus.RUNNING,
         since=execution.start_time,
     )

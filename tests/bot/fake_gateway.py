@@ -103,6 +103,7 @@ class FakeGateway:
             fingerprint=card.verdict.fingerprint if card.verdict else "",
             state=card.state,
             cluster=str(card.ref),
+            approved_by=tuple(d.person.id for d in card.decisions if d.verb == "approve"),
             is_open=card.state not in ("issued", "denied", "failed", "gone"),
             since=given.AT,
         )

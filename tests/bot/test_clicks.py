@@ -152,6 +152,16 @@ async def test_nobody_approves_what_fails_a_check(on: Stage) -> None:
     assert on.gateway.decisions == []
 
 
+async def test_who_approved_already_is_told_that_a_second_person_is_needed(on: Stage) -> None:
+    card = await on.post_card()
+    on.gateway.card = given.card(approvals_wanted=2, decisions=(given.decided(),))
+
+    await on.click("ada", card, "approve")
+
+    await on.whispered("ada", "You approved it already: a second person is needed.")
+    assert on.gateway.decisions == []
+
+
 async def test_a_silent_worker_does_not_hinder_the_decision(on: Stage) -> None:
     card = await on.post_card()
     on.gateway.query_error = TransientError("workflow.silent", "No worker answers for this run.")
