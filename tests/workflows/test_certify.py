@@ -159,11 +159,13 @@ async def test_two_approvals_are_wanted_where_the_rule_says_so(grounds: Grounds)
         card = await stage.chat.card("pending", csr=CSR)
 
         first = await stage.click("approve", card, BOB)
+        said_by = (await stage.gateway.target(card.workflow_id, run_id=card.run_id)).approved_by
         twice = await stage.click("approve", card, BOB)
         await stage.click("approve", card, CAROL)
         result = await handle.result()
 
         assert first.sentence == "Recorded; 1 more needed."
+        assert said_by == (BOB.id,)
         assert twice == first
         assert [d.person.id for d in result.decisions] == [BOB.id, CAROL.id]
         assert result.state == "issued"
