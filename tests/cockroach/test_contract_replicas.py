@@ -68,9 +68,10 @@ def test_ids_are_as_the_faults_ask_and_not_in_the_order_of_nodes(nodes: Sequence
 
 
 def test_a_newcomer_takes_its_share_little_by_little(nodes: Sequence[Node], client: Path) -> None:
-    inject(nodes[1], moves_per_second=30)
+    inject(nodes[1], moves_per_second=0)
     nodes[3].start().until("ready")
-    seen: set[int] = set()
+    seen = {metric(nodes[3], "replicas")}
+    inject(nodes[1], moves_per_second=15)
 
     def share() -> bool:
         seen.add(metric(nodes[3], "replicas"))
