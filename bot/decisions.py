@@ -282,6 +282,5 @@ class Decisions:
         return rule
 
     def _mildest(self) -> RoleName:
-        approvals = self._approvals
-        asked = {rule.role for rule in (approvals.node, approvals.client, approvals.client_root, approvals.volume)}
+        asked = {rule.role for _, rule in self._approvals}
         return next((role for role in ("viewer", "operator", "approver") if role in asked), "approver")

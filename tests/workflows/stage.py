@@ -51,7 +51,7 @@ from operations.drill import DrillRequest, DrillResult, DrillStart
 from operations.finalize import FinalizeRequest, FinalizeResult, FinalizeStart
 from operations.gate import GateStatus
 from operations.init import InitRequest, InitResult, InitStart
-from operations.messages import DecisionReceipt, OperationStatus, StepState, Token, Verb
+from operations.messages import DecisionReceipt, OperationStatus, StepState, Verb
 from operations.queues import CHAT_QUEUE, CLUSTER, OPERATION, certify_id, change_id, ops_queue, signer_queue
 from operations.rollback import RollbackRequest, RollbackResult, RollbackStart
 from operations.scale import ScaleRequest, ScaleResult, ScaleStart
@@ -91,73 +91,62 @@ class Stage:
 
     async def deploy(self, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, DeployResult]:
         """Ask for a deploy the way the bot does."""
-        request, request_id = DeployRequest(ref=self.world.ref, **wishes), uuid.uuid4().hex
-        token = self._signed(person, "deploy", request, request_id)
-        start = DeployStart(request=request, request_id=request_id, token=token)
-        return await self._start(operations.deploy.OPERATION, start, person, result_type=DeployResult)
+        request = DeployRequest(ref=self.world.ref, **wishes)
+        return await self._ask(operations.deploy.OPERATION, request, DeployStart, person, result_type=DeployResult)
 
     async def initialize(self, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, InitResult]:
         """Ask for an init the way the bot does."""
-        request, request_id = InitRequest(ref=self.world.ref, **wishes), uuid.uuid4().hex
-        token = self._signed(person, "init", request, request_id)
-        start = InitStart(request=request, request_id=request_id, token=token)
-        return await self._start(operations.init.OPERATION, start, person, result_type=InitResult)
+        request = InitRequest(ref=self.world.ref, **wishes)
+        return await self._ask(operations.init.OPERATION, request, InitStart, person, result_type=InitResult)
 
     async def drill(self, node: int, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, DrillResult]:
         """Ask for a node to be killed the way the bot does."""
         request = DrillRequest(ref=self.world.ref, drill="kill-node", node=node, **wishes)
-        request_id = uuid.uuid4().hex
-        token = self._signed(person, "drill", request, request_id)
-        start = DrillStart(request=request, request_id=request_id, token=token)
-        return await self._start(operations.drill.OPERATION, start, person, result_type=DrillResult)
-
-    async def upgrade(self, version: str, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, UpgradeResult]:
-        """Ask for another release the way the bot does."""
-        request, request_id = UpgradeRequest(ref=self.world.ref, version=version, **wishes), uuid.uuid4().hex
-        token = self._signed(person, "upgrade", request, request_id)
-        start = UpgradeStart(request=request, request_id=request_id, token=token)
-        return await self._start(operations.upgrade.OPERATION, start, person, result_type=UpgradeResult)
-
-    async def roll_back(self, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, RollbackResult]:
-        """Ask for the release before the way the bot does."""
-        request, request_id = RollbackRequest(ref=self.world.ref, **wishes), uuid.uuid4().hex
-        token = self._signed(person, "rollback", request, request_id)
-        start = RollbackStart(request=request, request_id=request_id, token=token)
-        return await self._start(operations.rollback.OPERATION, start, person, result_type=RollbackResult)
-
-    async def finalize(self, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, FinalizeResult]:
-        """Ask for an upgrade to be made final the way the bot does."""
-        request, request_id = FinalizeRequest(ref=self.world.ref, **wishes), uuid.uuid4().hex
-        token = self._signed(person, "finalize", request, request_id)
-        start = FinalizeStart(request=request, request_id=request_id, token=token)
-        return await self._start(operations.finalize.OPERATION, start, person, result_type=FinalizeResult)
-
-    def _signed(self, person: Person, operation: str, request: operations.base.Request, request_id: str) -> Token:
-        workflow_id = change_id(self.world.ref)
-        return self.pen.start(person, operation, request, workflow_id=workflow_id, request_id=request_id)
-
-    async def _start(
-        self, operation: Operation, start: Start, person: Person, *, result_type: type[Result]
-    ) -> WorkflowHandle[Any, Result]:
-        ref = self.world.ref
-        started = await self.gateway.start(
-            operation, start, ref=ref, requester=person, summary=f"{operation.name} {ref.cluster}"
-        )
-        return self.client.get_workflow_handle(started.workflow_id, run_id=started.run_id, result_type=result_type)
+        return await self._ask(operations.drill.OPERATION, request, DrillStart, person, result_type=DrillResult)
 
     async def scale(self, nodes: int, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, ScaleResult]:
         """Ask for a scale the way the bot does."""
-        ref = self.world.ref
-        request, request_id = ScaleRequest(ref=ref, nodes=nodes, **wishes), uuid.uuid4().hex
-        token = self.pen.start(person, "scale", request, workflow_id=change_id(ref), request_id=request_id)
+        request = ScaleRequest(ref=self.world.ref, nodes=nodes, **wishes)
+        return await self._ask(operations.scale.OPERATION, request, ScaleStart, person, result_type=ScaleResult)
+
+    async def upgrade(self, version: str, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, UpgradeResult]:
+        """Ask for another release the way the bot does."""
+        request = UpgradeRequest(ref=self.world.ref, version=version, **wishes)
+        return await self._ask(operations.upgrade.OPERATION, request, UpgradeStart, person, result_type=UpgradeResult)
+
+    async def roll_back(self, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, RollbackResult]:
+        """Ask for the release before the way the bot does."""
+        request = RollbackRequest(ref=self.world.ref, **wishes)
+        return await self._ask(
+            operations.rollback.OPERATION, request, RollbackStart, person, result_type=RollbackResult
+        )
+
+    async def finalize(self, person: Person = ALICE, **wishes: Any) -> WorkflowHandle[Any, FinalizeResult]:
+        """Ask for an upgrade to be made final the way the bot does."""
+        request = FinalizeRequest(ref=self.world.ref, **wishes)
+        return await self._ask(
+            operations.finalize.OPERATION, request, FinalizeStart, person, result_type=FinalizeResult
+        )
+
+    async def _ask(
+        self,
+        operation: Operation,
+        request: operations.base.Request,
+        start: type[Start],
+        person: Person,
+        *,
+        result_type: type[Result],
+    ) -> WorkflowHandle[Any, Result]:
+        ref, request_id = self.world.ref, uuid.uuid4().hex
+        token = self.pen.start(person, operation.name, request, workflow_id=change_id(ref), request_id=request_id)
         started = await self.gateway.start(
-            operations.scale.OPERATION,
-            ScaleStart(request=request, request_id=request_id, token=token),
+            operation,
+            start.model_validate({"request": request, "request_id": request_id, "token": token}),
             ref=ref,
             requester=person,
-            summary=f"scale shop to {nodes}",
+            summary=f"{operation.name} {ref.cluster}",
         )
-        return self.client.get_workflow_handle(started.workflow_id, run_id=started.run_id, result_type=ScaleResult)
+        return self.client.get_workflow_handle(started.workflow_id, run_id=started.run_id, result_type=result_type)
 
     async def retarget(self, handle: WorkflowHandle[Any, Any], nodes: int, person: Person = ALICE) -> DecisionReceipt:
         """Click "Change the running one to N"."""
