@@ -19,7 +19,7 @@ from gateway.running import Home
 from operations.chat import MessageRef, ShowGate, ShowOperation
 from operations.gate import GateState, GateStatus
 from tests.bot import given
-from tests.bot.harness import Stage, eventually
+from tests.bot.harness import Stage, eventually, stage
 from tests.bot.test_cards import actions_of, faults, strings
 from tests.bot.test_outbox import chat, environment, fresh, messages, show
 
@@ -218,6 +218,21 @@ async def test_while_no_worker_answers_a_yes_is_still_sent_by_what_temporal_know
     await on.bot.tasks.drain(seconds=5)
 
     assert [claims.fingerprint for _, claims, _, _ in on.gateway.decisions] == [given.question().fingerprint]
+
+
+@pytest.mark.parametrize(("role", "sent"), [("operator", 1), ("approver", 0)])
+async def test_while_no_worker_answers_the_mildest_rule_of_all_says_who_may_try(role: str, sent: int) -> None:
+    operators = 'groups = ["S0OPERATORS"]'
+    toml = given.TOML.replace(operators, f'{operators}\npeople = ["U0VIC"]')
+    toml += f'\n[approvals.upgrade]\nrole = "{role}"\n'
+    async with stage(given.configuration(toml)) as on:
+        card = await on.post_gate()
+        on.gateway.query_error = TransientError("workflow.silent", "No worker answers for this run.")
+
+        await on.click("vic", card, "approve")
+        await on.bot.tasks.drain(seconds=5)
+
+        assert len(on.gateway.decisions) == sent
 
 
 async def test_the_text_commands_answer_a_question_and_list_it(on: Stage) -> None:
