@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.runtime import Runtime
-from temporalio.service import RPCError, TLSConfig
+from temporalio.service import GrpcCompression, RPCError, TLSConfig
 
 from domain.errors import TransientError
 from gateway.settings import TemporalSettings
@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 DATA_CONVERTER: DataConverter = dataclasses.replace(
     pydantic_data_converter, failure_converter_class=DefaultFailureConverterWithEncodedAttributes
 )
+#: Messages of a few kilobytes to a server of the same network: packing them costs both sides more than it saves.
+_COMPRESSION = GrpcCompression.NONE
 #: Things may start in any order: this many tries, at most five seconds apart.
 _ATTEMPTS = 20
 
@@ -59,6 +61,7 @@ async def connect(
                 identity=identity,
                 runtime=runtime,
                 tls=_tls(settings),
+                grpc_compression=_COMPRESSION,
             )
         except (RPCError, RuntimeError) as error:
             if attempt == attempts:
