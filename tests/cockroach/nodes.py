@@ -17,11 +17,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
 
+from tests.cockroach.forks import TREE, Fork, fork
 from tests.eventually import eventually
 
-TREE = Path(__file__).resolve().parents[2]
 _STANDIN = [sys.executable, "-m", "devtools.cockroach"]
 COMMAND = [*_STANDIN]
 PATIENCE_SECONDS = 20.0
@@ -68,19 +69,28 @@ class Answer:
         return list(csv.DictReader(io.StringIO(self.out)))
 
 
+def _run(args: Sequence[str], *, version: str, stdout: BinaryIO, stderr: BinaryIO) -> Fork | subprocess.Popen[bytes]:
+    env = environment(version)
+    if is_standin():
+        return fork(args, env=env, stdout=stdout, stderr=stderr)
+    return subprocess.Popen(
+        [*COMMAND, *args], cwd=TREE, env=env, stdout=stdout, stderr=stderr, stdin=subprocess.DEVNULL
+    )
+
+
 def roach(*args: str, version: str = "", seconds: float = PATIENCE_SECONDS) -> Answer:
     """Run a client verb to its end."""
-    done = subprocess.run(
-        [*COMMAND, *args],
-        cwd=TREE,
-        env=environment(version),
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    return Answer(done.returncode, done.stdout, done.stderr)
+    with TemporaryFile() as out, TemporaryFile() as err:
+        process = _run(args, version=version, stdout=out, stderr=err)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(seconds)
+            raise
+        out.seek(0)
+        err.seek(0)
+        return Answer(code, out.read().decode(), err.read().decode())
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,7 @@ class Node:
         self.log = home / "log.txt"
         self.join: list[str] = [self.address]
         self.flags: list[str] = []  # of every start
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Fork | subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -117,8 +127,7 @@ class Node:
     def start(self, *more: str, version: str = "") -> "Node":
         """Start the process; what it prints is appended to its log."""
         self.home.mkdir(parents=True, exist_ok=True)
-        command = [
-            *COMMAND,
+        args = [
             "start",
             "--logtostderr",
             f"--certs-dir={self.certs}",
@@ -133,9 +142,7 @@ class Node:
             *more,
         ]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, cwd=TREE, env=environment(version), stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
+            self._process = _run(args, version=version, stdout=log, stderr=log)
         return self
 
     def printed(self) -> str:
