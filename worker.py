@@ -20,6 +20,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +81,15 @@ _GRACE = timedelta(seconds=20)
 _PASSED_THROUGH = ("domain", "operations", "activities", "tokens", "pydantic", "pydantic_core", "annotated_types")
 
 
-def workflow_classes() -> list[type]:
+@cache
+def workflow_classes() -> tuple[type, ...]:
     """Return every workflow of `workflows/`: what is defined there is served."""
     found: list[type] = []
     for module in pkgutil.iter_modules(workflows.__path__, "workflows."):
         for _, value in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
             if value.__module__ == module.name and workflow._Definition.from_class(value) is not None:
                 found.append(value)
-    return found
+    return tuple(found)
 
 
 def sandbox() -> SandboxedWorkflowRunner:

@@ -9,4 +9,4 @@ from __future__ import annotations
 import multiprocessing
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["pytest", "tests.workflows.killed_worker", "tests.bot.forked"])
+FORKS.set_forkserver_preload(["pytest", "tests.workflows.killed_worker", "tests.bot.forked", "tests.workflows.warm"])

@@ -25,8 +25,6 @@ from tests.activities.world import NOW, World
 WORLD = World()
 POLICY = WORLD.policy
 KEY = ec.generate_private_key(ec.SECP256R1())
-#: Of a modulus for which all powers of three are exponents.
-RSA = rsa.generate_private_key(3, 2048)
 ROOT = x509.Name(
     [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Cockroach"), x509.NameAttribute(NameOID.COMMON_NAME, "root")]
 )
@@ -113,14 +111,27 @@ def test_of_ten_thousand_requests_the_good_ones_and_no_others_can_be_approved() 
     assert largest < 400_000
 
 
+@pytest.fixture(scope="module")
+def cube() -> rsa.RSAPrivateKey:
+    """Of a modulus for which all powers of three are exponents."""
+    return rsa.generate_private_key(3, 2048)
+
+
+@pytest.fixture(scope="module")
+def usual() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
 @pytest.mark.parametrize(
     "exponent", [1, 3, 9, 3**10, 3**11, 3**41, 3**1290], ids=lambda e: f"{e:.10g}" if e < 2**99 else "huge"
 )
-def test_an_rsa_key_of_another_exponent_can_be_approved_by_nobody(exponent: int) -> None:
-    strange = _facts(armored(rsa_request(ROOT, exponent, RSA)), "client", {})
-    usual = _facts(armored(rsa_request(ROOT, 65537, rsa.generate_private_key(65537, 2048))), "client", {})
+def test_an_rsa_key_of_another_exponent_can_be_approved_by_nobody(
+    cube: rsa.RSAPrivateKey, usual: rsa.RSAPrivateKey, exponent: int
+) -> None:
+    strange = _facts(armored(rsa_request(ROOT, exponent, cube)), "client", {})
+    good = _facts(armored(rsa_request(ROOT, 65537, usual)), "client", {})
 
-    assert judge(usual, POLICY).is_approvable
+    assert judge(good, POLICY).is_approvable
     assert not judge(strange, POLICY).is_approvable
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -16,7 +17,7 @@ from activities.clients import pki
 from activities.clients.authority import KeyedAuthority, make_ca
 from domain.certificate import CertificateProfile, profile_of
 from domain.model import CLIENT_POD
-from tests.activities.world import NOW, World, request_pem
+from tests.activities.world import NOW, Key, World, request_pem
 
 WORLD = World()
 GOOD = request_pem(WORLD.policy, pod="cockroachdb-0")
@@ -75,15 +76,15 @@ def test_a_request_is_read_with_names_key_and_extension() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "found"),
+    ("make", "found"),
     [
-        pytest.param(rsa.generate_private_key(public_exponent=65537, key_size=2048), "RSA 2048", id="rsa"),
-        pytest.param(ec.generate_private_key(ec.SECP384R1()), "EC P-384", id="another curve"),
-        pytest.param(ed25519.Ed25519PrivateKey.generate(), "Ed25519", id="edwards"),
+        pytest.param(lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048), "RSA 2048", id="rsa"),
+        pytest.param(lambda: ec.generate_private_key(ec.SECP384R1()), "EC P-384", id="another curve"),
+        pytest.param(ed25519.Ed25519PrivateKey.generate, "Ed25519", id="edwards"),
     ],
 )
-def test_key_types_are_named_as_the_policy_names_them(key: rsa.RSAPrivateKey, found: str) -> None:
-    facts, _ = pki.decode_request(request_pem(WORLD.policy, pod="cockroachdb-0", key=key))
+def test_key_types_are_named_as_the_policy_names_them(make: Callable[[], Key], found: str) -> None:
+    facts, _ = pki.decode_request(request_pem(WORLD.policy, pod="cockroachdb-0", key=make()))
 
     assert facts is not None
     assert facts.key_type == found

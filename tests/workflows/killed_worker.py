@@ -3,8 +3,7 @@
 So that a killed attempt is noticed in a second and not in half a minute, it shortens the time-outs of all activities
 before any workflow runs, by changing the terms of `workflows.retries`, and the time after which a dead worker's
 workflows are taken over; nothing else differs from production's.
-The module is imported once, by the fork server, which also does what the SDK does once per process: it prepares every
-workflow and names the code after all modules. So a process stands in a moment.
+The module is imported once, by the fork server, so that a process stands in a moment (`tests/forks.py`).
 """
 
 from __future__ import annotations
@@ -14,9 +13,6 @@ import logging
 from datetime import timedelta
 from pathlib import Path
 
-from temporalio import workflow
-from temporalio.worker._worker import load_default_build_id
-
 import worker
 import workflows.retries
 from events.csr import CsrEvents
@@ -24,22 +20,11 @@ from gateway.connect import connect
 from gateway.settings import TemporalSettings
 from operations.queues import ops_queue, signer_queue
 from tests.workflows.acting import ops_activities, signer_activities
-from tests.workflows.prepared import prepare_once
 from tests.workflows.world import World, configuration
 from tokens.keyring import KeyRing
 from worker import build_worker, workflow_classes
 
 _SHORT = timedelta(seconds=1.5)
-
-
-async def _warm_up() -> None:
-    prepare_once()
-    for one in workflow_classes():
-        worker.sandbox().prepare_workflow(workflow._Definition.must_from_class(one))
-    load_default_build_id()
-
-
-asyncio.run(_warm_up())
 
 
 def serve(address: str, site: str, file: Path, ring: str, kills: tuple[str, ...]) -> None:
