@@ -338,7 +338,7 @@ class Ground:
             )
             self.bot_came_back.set()
             await playing
-            unsteady = await not_replaying(self.client, replayer(ring))
+            unsteady = await not_replaying(self.client, replayer(ring), query=f"TaskQueue = '{ops_queue(SITE)}'")
         assert not unsteady, unsteady
 
 
