@@ -7,7 +7,7 @@ READY := $(VENV)/.ready-$(shell sha256sum requirements.lock 2>/dev/null | cut -c
 PYTHON ?= python3
 NAME ?= deploy
 
-.PHONY: help demo test test-fast test-faults check format scenario bench cluster-up cluster-down lock docs clean
+.PHONY: help demo test test-local test-fast test-faults check format scenario bench cluster-up cluster-down lock docs clean
 
 help: ## say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,12 +22,16 @@ $(READY): requirements.lock
 demo: $(READY) ## bring everything up and say what to type first; Ctrl-C takes it down
 	@$(BIN)/python -m devtools.demo
 
-test: test-fast test-faults ## all tests; those on a real Kubernetes build and start it themselves (root, Linux)
+test: test-local ## all tests; those on a real Kubernetes build and start it themselves (root, Linux)
 	@if $(BIN)/python -m devtools.machine; then \
 		$(BIN)/python -m devtools.cluster build && $(BIN)/python -m devtools.images build && \
 		$(BIN)/pytest --with-cluster -m cluster $(ARGS); fi
 
-# Tests wait as long as they compute: four processes keep two processors busy.
+# Tests wait as long as they compute: four processes keep two processors busy. Those of faults wait most, so that in one
+# run with the others they take little more time than the others alone.
+test-local: $(READY) ## the tests that need no Kubernetes: the next two in one run
+	@$(BIN)/pytest -m "not cluster" -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+
 test-fast: $(READY) ## the tests that need no Kubernetes, but for the stage of faults
 	@$(BIN)/pytest -m "not cluster and not faults" -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 

@@ -22,8 +22,17 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 #: A file runs in one process: these begin first, so that none of them is what all others have to wait for at the end.
-_LONGEST = frozenset(
-    {"test_killed.py", "test_outages.py", "test_deploy.py", "test_deploy_stopped.py", "test_certify.py"}
+_LONGEST = (
+    "test_killed.py",
+    "test_outages.py",
+    "test_faults.py",
+    "test_faults_outage.py",
+    "test_upgrade.py",
+    "test_contract_upgrade.py",
+    "test_scale_changed.py",
+    "test_deploy.py",
+    "test_certify.py",
+    "test_deploy_stopped.py",
 )
 
 
@@ -34,11 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave cluster tests out unless asked for, and run them last; begin with the files that take longest."""
-    slow = [item for item in items if item.get_closest_marker("cluster")]
+    clustered = {item for item in items if item.get_closest_marker("cluster")}
     if not config.getoption("--with-cluster"):
-        for item in slow:
+        for item in clustered:
             item.add_marker(pytest.mark.skip(reason="needs the dev cluster: give --with-cluster (make test does)"))
-    items.sort(key=lambda item: (item.get_closest_marker("cluster") is not None, item.path.name not in _LONGEST))
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: (item in clustered, places.get(item.path.name, len(places))))
 
 
 _STATUS = pytest.StashKey[int]()

@@ -78,7 +78,7 @@ CASES = [(story, name, group) for group, (story, names) in enumerate(GROUPS) for
 #: Seconds for one group, on a machine that has much else to do.
 DEADLINE = 240
 #: Groups that play at once: each waits for time-outs most of the time, and more than these would wait for a processor.
-AT_ONCE = 8
+AT_ONCE = 12
 
 
 @dataclass
