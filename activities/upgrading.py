@@ -345,4 +345,5 @@ def terms_of(configuration: Configuration, ref: ClusterRef) -> UpgradeTerms:
         soak=chosen.soak_minutes * 60,
         gate_pause=chosen.gate_pause_seconds,
         observe=chosen.observe_hours * 3600,
+        pause=chosen.pause_hours * 3600,
     )

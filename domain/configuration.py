@@ -102,6 +102,13 @@ class Upgrades(_Strict):
     gate_pause_seconds: float = Field(
         default=60, ge=0, le=60 * 60, allow_inf_nan=False, description="seconds between a node's return and the next"
     )
+    pause_hours: float = Field(
+        default=24,
+        gt=0,
+        le=24 * 30,
+        allow_inf_nan=False,
+        description="hours that a paused upgrade waits to be resumed before it stops where it is",
+    )
     observe_hours: float = Field(
         default=24,
         ge=0,

@@ -32,8 +32,9 @@ class UpgradeWorkflow(RollingWorkflow[UpgradeResult]):
     5. The other nodes, one at a time in the same way.
     6. The release is recorded. A major upgrade waits for `/crdb finalize` or `/crdb rollback`, without the lock.
 
-    After every step it looks again and plans anew. A cancel stops between two nodes, never while one restarts, and
-    says what runs where; the same command goes on from there. Undone by rolling back, here or later, until it is final.
+    After every step it looks again and plans anew. A pause holds it before the next node. A cancel stops between two
+    nodes, never while one restarts, and says what runs where; the same command goes on from there. Undone by rolling
+    back, here or later, until it is final.
     """
 
     operation = "upgrade"
