@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import BrokenError, OpsError, RefusedError
     from domain.model import ClusterRef, NodeRef
     from domain.upgrade import PodRun, UpgradeFacts, UpgradePlan, UpgradeStep, plan_rollback, sentence
-    from operations.gate import Question
+    from operations.gate import Decided, Question
     from workflows.base import StoppedByPersonError
     from workflows.gate import GatedWorkflow
     from workflows.health import HealthyWorkflow
@@ -237,8 +237,7 @@ class RollingWorkflow(GatedWorkflow[Done], PausableWorkflow[Done], HealthyWorkfl
             TurnedBackError: They want the release before.
             RefusedError: `upgrade.undecided`.
         """
-        decided = await self._decide(question, step=step)
-        self._decided_by.update(record.person.name or record.person.id for record in decided.records)
+        decided = await self._let_decide(question, step)
         if decided.outcome == "denied":
             raise TurnedBackError
         if not decided.is_yes:
@@ -247,6 +246,12 @@ class RollingWorkflow(GatedWorkflow[Done], PausableWorkflow[Done], HealthyWorkfl
                 f"{question.headline} Nobody decided in time.",
                 hint=f"Every node stays as it is: the same command goes on, /crdb rollback returns to {self._before}.",
             )
+
+    async def _let_decide(self, question: Question, step: str) -> Decided:
+        """Ask people, and keep who answered for the record."""
+        decided = await self._decide(question, step=step)
+        self._decided_by.update(record.person.name or record.person.id for record in decided.records)
+        return decided
 
     # --- what the steps use ---
 
