@@ -210,7 +210,7 @@ class Approvals(_Strict):
         default=ApprovalRule(approvals=2), description="deletion of a volume with the data on it"
     )
     upgrade: ApprovalRule = Field(
-        default=ApprovalRule(), description="whether an upgrade goes on after the first node, or back"
+        default=ApprovalRule(), description="whether an upgrade begins that our table does not know, goes on, or back"
     )
     finalize: ApprovalRule = Field(
         default=ApprovalRule(), description="whether an upgrade becomes final, which nothing takes back"

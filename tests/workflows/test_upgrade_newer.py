@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowHandle
 
+from devtools.histories import not_replaying, replayer
+from domain import releases
 from operations.upgrade import UpgradeResult
 from tests.workflows.people import ALICE, BOB
 from tests.workflows.stage import Stage, code_of, failure_of
@@ -123,3 +125,18 @@ async def test_from_below_the_newest_known_release_it_is_refused(stage: Stage, v
     assert code_of(error) == "upgrade.refused"
     assert "the shortest way there is 25.2 → 25.4 → 26.2 → 26.4" in error.message
     assert stage.chat.gates() == []
+
+
+async def test_a_run_that_people_let_go_on_replays_once_the_table_knows_the_release(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = await asking(stage)
+    stage.answer_all("approve", BOB)
+    await handle.result()
+
+    later = (*releases.TABLE, ("26.5", "regular"), ("26.9", "regular"))
+    monkeypatch.setattr(releases, "TABLE", later)
+    monkeypatch.setattr(releases, "_ORDER", {series: place for place, (series, _) in enumerate(later)})
+
+    query = f"WorkflowId = '{handle.id}'"
+    assert await not_replaying(stage.client, replayer(stage.pen.ring), query=query) == []
