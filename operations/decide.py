@@ -70,6 +70,7 @@ PAUSE = Operation(
     kind="decision",
     role="operator",
     request=PauseRequest,
+    beside="cancel",
 )
 RESUME = Operation(
     name="resume",
@@ -78,7 +79,7 @@ RESUME = Operation(
     kind="decision",
     role="operator",
     request=ResumeRequest,
-    beside="pause",
+    beside="cancel",
 )
 HELP = Operation(
     name="help",
