@@ -137,9 +137,11 @@ class OperationWorkflow(Generic[Done]):
             await self._authorize(start, request)
             result = await story()
         except StoppedByPersonError:
-            said = self._status.problem.message if self._status.problem else f"Cancelled by {self._canceller}."
+            problem, said = self._status.problem, f"Cancelled by {self._canceller}."
             if self._cancelled_by is not None:
                 self._edit(facts=(*self._status.facts, f"cancelled by {self._canceller}"))
+            elif problem is not None:
+                said = problem.message
             await self._close("cancelled")
             raise ApplicationError(said, type="Cancelled", non_retryable=True) from None
         except BaseException as error:
