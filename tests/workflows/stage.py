@@ -58,7 +58,6 @@ from operations.scale import ScaleRequest, ScaleResult, ScaleStart
 from operations.upgrade import UpgradeRequest, UpgradeResult, UpgradeStart
 from tests.workflows.acting import ops_activities, signer_activities
 from tests.workflows.people import ALICE, BOB, Pen
-from tests.workflows.prepared import prepare_once
 from tests.workflows.talking import Bot, Chat
 from tests.workflows.waiting import until_asked
 from tests.workflows.world import Request, World, configuration
@@ -67,8 +66,6 @@ from worker import build_worker, workflow_classes
 Result = TypeVar("Result")
 
 _SITES = itertools.count(1)
-
-prepare_once()
 
 
 @dataclass(frozen=True)
