@@ -25,7 +25,7 @@ from activities.upgrade_payloads import (
     UpgradeTerms,
 )
 from domain.configuration import ApprovalRule
-from domain.model import CLIENT_POD, NodeRef
+from domain.model import CLIENT_POD, ClusterRef, NodeRef
 from domain.preflight import LiveSet
 from domain.upgrade import PodRun, UpgradeFacts
 from tests.workflows.database import Member
@@ -49,6 +49,10 @@ class Upgrading:
 
         return await self.world.act("upgrading.observe", effect)
 
+    async def facts(self, ref: ClusterRef) -> UpgradeFacts:
+        """What who watches it sees."""
+        return await self.world.act("observing.watch", self._facts)
+
     def _facts(self) -> UpgradeFacts:
         state, spec = self.world.state, self.world.state.spec
         facts = UpgradeFacts(
@@ -67,6 +71,7 @@ class Upgrading:
             active=state.active,
             preserved=state.preserved,
             drain_seconds=60,
+            client_image=self._image(state.pods[CLIENT_POD].version) if CLIENT_POD in state.pods else "",
         )
         return facts.model_copy(update=self.world.facts)
 
