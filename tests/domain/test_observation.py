@@ -13,8 +13,8 @@ from tests.domain.upgrading import NEW, NEXT, OLD, facts, node
 STANDS = {"recorded": NEW, "came_from": OLD, "preserved": "25.2"}
 
 
-def look(runs: list[str], last: Observation = Observation(), **more: Any) -> Observation:
-    return observed(facts(runs, **{**STANDS, **more}), version=NEW, before=OLD, last=last)
+def look(runs: list[str], last: Observation | None = None, **more: Any) -> Observation:
+    return observed(facts(runs, **{**STANDS, **more}), version=NEW, before=OLD, last=last or Observation())
 
 
 def test_all_well_is_what_runs_and_no_notice() -> None:
@@ -99,4 +99,3 @@ def test_a_database_that_does_not_answer_ends_nothing_and_what_was_seen_last_sta
     assert seen == unseen("the database does not answer", last=last)
     assert (seen.active, seen.builds) == ("25.2", (NEW,))
     assert seen.notices == ("nobody can look: the database does not answer",)
-

@@ -267,9 +267,7 @@ SAMPLES: tuple[BaseModel, ...] = (
         sentence="Approved by Alice.",
     ),
     _OBSERVATION,
-    ShowObservation(
-        channel="C1", status=_OBSERVATION, thread_ts="1764072000.000000", message=_MESSAGE, say=_SAY
-    ),
+    ShowObservation(channel="C1", status=_OBSERVATION, thread_ts="1764072000.000000", message=_MESSAGE, say=_SAY),
     ShowGate(channel="C1", status=_GATE, thread_ts="1764072000.000100", message=_MESSAGE),
     Say(
         channel="C1",
