@@ -116,7 +116,7 @@ class UpgradeWorkflow(RollingWorkflow[UpgradeResult]):
             await self._wait(lambda: False, timeout=soak, summary=f"{pod} shows how {step.version} does")
         if is_asked:
             now = (await self._observe()).facts
-            seen = (f"it ran alone for {soak.total_seconds() / 60:.0f} min",) if soak else ()
+            seen = (f"it ran alone for {soak.total_seconds() / 60:g} min",) if soak else ()
             question = canary_question(now, step, rule=self._terms.rule, seen=seen)
             await self._go_on_or_turn_back(question, name)
         if soak or is_asked:
