@@ -17,13 +17,13 @@ ROLL_BACK = "roll_back"
 _FACES: dict[ObserveState, str] = {
     "observed": "🔵", "due": "🟡", "final": "🟢", "rolled-back": "⚪", "gone": "⚪", "stopped": "⚪",
 }  # fmt: skip
-_WORDS: dict[ObserveState, str] = {
-    "observed": "runs and is not final",
-    "due": "is to be made final or rolled back",
-    "final": "is final",
-    "rolled-back": "was rolled back",
-    "gone": "is gone with its cluster",
-    "stopped": "is not observed any more",
+_TITLES: dict[ObserveState, str] = {
+    "observed": "{cluster} runs {version}, which is not final",
+    "due": "{cluster} runs {version}: make it final or roll it back",
+    "final": "{version} of {cluster} is final",
+    "rolled-back": "{version} of {cluster} was rolled back",
+    "gone": "{version} of {cluster} is gone with its cluster",
+    "stopped": "{version} of {cluster} is not observed any more",
 }
 #: So many notices are shown; the rest are counted.
 _NOTICES = 8
@@ -31,7 +31,7 @@ _NOTICES = 8
 
 def observation_message(status: ObserveStatus, *, url: str = "") -> Message:
     """Draw the card; once it is over it shrinks to how it ended."""
-    title = f"{status.version} of {status.ref.cluster} {_WORDS[status.state]}"
+    title = _TITLES[status.state].format(cluster=status.ref.cluster, version=status.version)
     drawn: list[Json] = [b.header(f"{_FACES[status.state]} {title}"), _times(status)]
     if status.is_over:
         drawn.append(b.rich(b.line(b.text(b.cut(f"{b.one_line(status.sentence)}.", 900)))))
@@ -46,7 +46,8 @@ def observation_message(status: ObserveStatus, *, url: str = "") -> Message:
 
 
 def _times(status: ObserveStatus) -> Json:
-    said = "" if status.is_over else f"  ·  observed until {b.date(status.until)}"
+    said = "its time was over" if status.state == "due" else "observed until"
+    said = "" if status.is_over else f"  ·  {said} {b.date(status.until)}"
     return b.context(f"on all nodes since {b.date(status.since)}{said}  ·  {b.code(str(status.ref), 80)}")
 
 
@@ -91,10 +92,10 @@ def _buttons(status: ObserveStatus, url: str) -> list[Json]:
             "Finalize…",
             action=FINALIZE,
             value=value,
-            style="primary",
+            style="" if status.seen.notices else "primary",
             ask=b.confirm(
                 f"Ask to make {status.version} final?",
-                said="It is looked whether all nodes are well, then people decide on a card. Nothing is final by this.",
+                said="All nodes are checked, then people decide on a card. Nothing becomes final by this click.",
                 yes="Ask",
             ),
         )

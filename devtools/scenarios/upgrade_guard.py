@@ -96,7 +96,7 @@ async def _through_outages(driver: Driver, told: Told) -> WorkflowHandle[Any, An
 
 
 async def _observed_through_outages(driver: Driver, told: Told) -> Message:
-    card = await observation(driver, "runs and is not final")
+    card = await observation(driver, "which is not final")
     told.check("a card offers both ways on", {"finalize", "roll_back"} <= actions_of(card), found=actions_of(card))
     driver.stack.temporal.kill()
     driver.stack.ops.kill()

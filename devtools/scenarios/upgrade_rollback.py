@@ -120,7 +120,7 @@ async def _whole_and_back(driver: Driver, told: Told) -> None:
     result = await run.result()
     told.check("upgraded, not final", result["outcome"] == "awaiting-finalization", found=result["outcome"])
     check_client(driver, told, MAJOR)
-    card = await observation(driver, "runs and is not final")
+    card = await observation(driver, "which is not final")
     back = await driver.click_change("erin", card, "roll_back")
     told.say("erin clicks Roll back on the card")
     result = await back.result()

@@ -55,7 +55,7 @@ def test_an_open_one_says_since_when_both_versions_and_both_ways_on() -> None:
     message = observation_message(given.observation(), url=URL)
     said = words(message)
 
-    assert "v25.4.1 of crdb runs and is not final" in said
+    assert "crdb runs v25.4.1, which is not final" in said
     assert f"<!date^{int(given.AT.timestamp())}^" in said
     assert f"<!date^{int((given.AT + timedelta(days=1)).timestamp())}^" in said
     assert "*Nodes run*\\n`v25.4.1`" in said
@@ -73,7 +73,7 @@ def test_what_is_not_well_and_who_was_reminded_is_said_without_a_second_ping() -
 
     assert "ranges lack copies" in words(message)
     assert "Reminded <!date^" in words(message)
-    assert "is to be made final or rolled back" in message.text
+    assert "make it final or roll it back" in message.text
     assert "S0APPROVERS" not in message.text
 
 
@@ -166,7 +166,7 @@ async def test_any_click_redraws_the_card_whoever_clicks(on: Stage, action: str,
 
     await on.click(persona, card, action)
 
-    await on.until_text(card, "v25.4.1 of crdb runs and is not final")
+    await on.until_text(card, "crdb runs v25.4.1, which is not final")
 
 
 # --- the activity ---
