@@ -28,6 +28,7 @@ from domain.configuration import ApprovalRule
 from domain.model import CLIENT_POD, ClusterRef, NodeRef
 from domain.preflight import LiveSet
 from domain.upgrade import PodRun, UpgradeFacts
+from domain.upgrade_facts import WorkerImage
 from tests.workflows.database import Member
 from tests.workflows.world import Pod, World
 
@@ -45,7 +46,11 @@ class Upgrading:
     async def observe(self, request: UpgradeObserveRequest) -> UpgradeObserved:
         def effect() -> UpgradeObserved:
             terms = UpgradeTerms(rule=_FEW, finalize_rule=_BOTH, soak=0, gate_pause=0.05, observe=3600)
-            return UpgradeObserved(facts=self._facts(), terms=terms.model_copy(update=self.world.terms))
+            facts = self._facts()
+            if request.version:
+                image = WorkerImage(worker="machine-1", has_image=True, lists_all=True)
+                facts = facts.model_copy(update={"workers": (image,)})
+            return UpgradeObserved(facts=facts, terms=terms.model_copy(update=self.world.terms))
 
         return await self.world.act("upgrading.observe", effect)
 
