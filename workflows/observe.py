@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, FailureError
@@ -135,6 +135,7 @@ class ObserveWorkflow:
                 summary=f"whether {self._start.version} is final, rolled back, or something is not well",
                 **within(WATCH, until - workflow.now() + WATCH_SPARE),
             )
+            # Ends by itself: the activity has its deadline.
             await workflow.wait_condition(lambda: self._is_over() or watching.done())  # noqa: B023 - awaited here
             if self._is_over():
                 watching.cancel()
@@ -155,7 +156,7 @@ class ObserveWorkflow:
         try:
             await workflow.wait_condition(
                 lambda: self._status.is_over,
-                timeout=until - workflow.now(),
+                timeout=max(until - workflow.now(), timedelta(seconds=1)),
                 timeout_summary=f"then people are reminded of {self._start.version}, at which nobody can look",
             )
         except TimeoutError:

@@ -120,7 +120,7 @@ async def test_people_are_reminded_for_days_on_the_same_card_and_a_week_is_few_e
     assert count < 50
 
 
-async def test_a_week_without_news_draws_nothing(stage: Stage) -> None:
+async def test_a_day_without_news_draws_nothing(stage: Stage) -> None:
     observed = await observing(stage)
 
     await stage.pass_time(observed, hours=23)
