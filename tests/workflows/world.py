@@ -19,6 +19,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel
 from temporalio.client import Client
 
+from activities.payloads import RunningChange
 from activities.ports import CsrSeen, CsrSnapshot
 from domain.certificate import LOOPBACK, USAGES, Kind, SigningPolicy, node_names
 from domain.configuration import Configuration
@@ -151,6 +152,8 @@ class World:
         #: Raised after the effect: the answer is lost, and the next attempt finds what this one did.
         self.lost: dict[str, list[Exception]] = {}
         self.gates: dict[str, asyncio.Event] = {}
+        #: Takes the place of the change that runs on this cluster.
+        self.behind: RunningChange | None = None
         #: Waits that do not see what they wait for.
         self.held: set[str] = set()
         #: Waits that have met their being held.
