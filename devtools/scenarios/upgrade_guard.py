@@ -90,6 +90,9 @@ async def _through_outages(driver: Driver, told: Told) -> WorkflowHandle[Any, An
     told.say("ops: started again; the answer was taken")
     result = await run.result()
     told.check("it awaits finalization", result["outcome"] == "awaiting-finalization", found=result)
+    said = [line for line in result["plan"] if line.startswith(f"image {MAJOR}: on ")]
+    told.check("the plan said where the image is", len(said) == 1, found=result["plan"])
+    told.say(said[0])
     check_releases(driver, told, dict.fromkeys(NODES, MAJOR), active="25.2")
     check_one_at_a_time(driver, told, (CANARY, SECOND, LAST))
     return run
