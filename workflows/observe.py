@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         REMINDED_AFTER,
         REMINDED_SELDOM,
         WATCH,
+        WATCH_AGAIN,
         WATCH_SPARE,
         within,
     )
@@ -145,19 +146,19 @@ class ObserveWorkflow:
                 seen = watching.result()
             except ActivityError as error:
                 self._take(unseen(problem_of(error).message, last=self._status.seen))
-                await self._sleep(until)
+                await self._sleep(min(until, workflow.now() + WATCH_AGAIN))
             else:
                 if seen == self._status.seen:
                     return  # nothing new, and the time is over
                 self._take(seen)
 
     async def _sleep(self, until: datetime) -> None:
-        """Wait where nobody can look; the end is still told by whoever makes it."""
+        """Wait where nobody may look; the end is still told by whoever makes it."""
         try:
             await workflow.wait_condition(
                 lambda: self._status.is_over,
                 timeout=max(until - workflow.now(), timedelta(seconds=1)),
-                timeout_summary=f"then people are reminded of {self._start.version}, at which nobody can look",
+                timeout_summary=f"before {self._start.version}, at which nobody can look, is looked at again",
             )
         except TimeoutError:
             return
@@ -244,7 +245,7 @@ _ENDS: dict[Outcome, str] = {"final": "it is final", "rolled-back": "it is rolle
 
 
 def _moments(until: datetime) -> Iterator[datetime]:
-    """Return when people are reminded: the last of these is never reached by an upgrade that anybody cares for."""
+    """Return when people are reminded, for as long as it is not final."""
     yield from (until + after for after in REMINDED_AFTER)
     last = until + REMINDED_AFTER[-1]
     yield from (last + REMINDED_SELDOM * number for number in itertools.count(1))

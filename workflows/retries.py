@@ -216,6 +216,8 @@ WATCH = Terms(
 )
 #: Time that a watch has beyond the moment for which it is asked, to end by itself.
 WATCH_SPARE = timedelta(hours=1)
+#: Pause before a watch that was refused, such as by a right that was taken, is tried again.
+WATCH_AGAIN = timedelta(days=1)
 #: People are reminded of an upgrade that is not final when its time of observation is over, and so long after that;
 REMINDED_AFTER = (timedelta(0), timedelta(days=3), timedelta(days=7))
 #: later this often: it keeps every scale and every other upgrade out.
