@@ -41,7 +41,7 @@ from domain.errors import BrokenError, NotReadyError, RefusedError, TransientErr
 from domain.finalization import held_by
 from domain.health import places
 from domain.model import CLIENT_POD, STATEFULSET, ClusterRef, ClusterSpec, NodeRef
-from domain.releases import series_of
+from domain.releases import newest, series_of
 from domain.upgrade import UpgradeFacts
 from domain.upgrade_facts import WorkerImage
 
@@ -82,7 +82,8 @@ class UpgradingActivities:
         facts, missing = await asyncio.gather(
             self.facts(ref, version=request.version), self._cluster.missing_rules(rules)
         )
-        facts = facts.model_copy(update={"missing_rules": tuple(rule.sentence() for rule in missing)})
+        said = {"missing_rules": tuple(rule.sentence() for rule in missing), "newest": newest()}
+        facts = facts.model_copy(update=said)
         return UpgradeObserved(facts=facts, terms=terms_of(self._configuration, ref))
 
     async def facts(self, ref: ClusterRef, *, version: str = "") -> UpgradeFacts:
@@ -366,4 +367,5 @@ def terms_of(configuration: Configuration, ref: ClusterRef) -> UpgradeTerms:
         soak=chosen.soak_minutes * 60,
         gate_pause=chosen.gate_pause_seconds,
         observe=chosen.observe_hours * 3600,
+        pause=chosen.pause_hours * 3600,
     )

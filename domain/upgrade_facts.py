@@ -46,9 +46,10 @@ class UpgradeFacts(_Value):
     """What is there. `active` is the active cluster version (`25.2`, or a value in between while it is migrated).
 
     `preserved`: cluster.preserve_downgrade_option, "" when it is not set. `grace_seconds`: of the pod template;
-    `drain_seconds`: the sum of the database's own drain settings, None where it could not be asked. `client_image`: of
-    the client pod, "" where there is none. `workers`: the Kubernetes nodes of the database's pods, `pull_policy` when
-    these pull.
+    `drain_seconds`: the sum of the database's own drain settings, None where it could not be asked. `newest`: the
+    newest series of the table (`domain.releases`) of whoever looked, so that a run never decides by a later one.
+    `client_image`: of the client pod, "" where there is none. `workers`: the Kubernetes nodes of the database's pods,
+    `pull_policy` when these pull.
     """
 
     recorded: ClusterSpec | None = None
@@ -65,6 +66,7 @@ class UpgradeFacts(_Value):
     client_image: str = ""
     workers: tuple[WorkerImage, ...] = ()
     pull_policy: str = ""
+    newest: str = ""
 
     @property
     def replicas(self) -> int:

@@ -27,6 +27,7 @@ from activities.upgrade_payloads import (
 from domain.configuration import ApprovalRule
 from domain.model import CLIENT_POD, ClusterRef, NodeRef
 from domain.preflight import LiveSet
+from domain.releases import newest
 from domain.upgrade import PodRun, UpgradeFacts
 from domain.upgrade_facts import WorkerImage
 from tests.workflows.database import Member
@@ -77,6 +78,7 @@ class Upgrading:
             preserved=state.preserved,
             drain_seconds=60,
             client_image=self._image(state.pods[CLIENT_POD].version) if CLIENT_POD in state.pods else "",
+            newest=newest(),
         )
         return facts.model_copy(update=self.world.facts)
 

@@ -322,6 +322,13 @@ class World:
                     self.state.members.append(Member(id=max(ids, default=0) + 1, ordinal=int(ordinal)))
         return len(self.state.cluster_ids)
 
+    def run_release(self, version: str) -> None:
+        """All nodes run another release than the file's, and it is final."""
+        self.stand_on(version)
+        assert self.state.spec is not None
+        self.state.spec = self.state.spec.model_copy(update={"upgraded_from": ""})
+        self.state.active, self.state.preserved = version[1:].rpartition(".")[0], ""
+
     def stand_on(self, version: str) -> None:
         """All nodes run a new release, which is not final."""
         state = self.state
