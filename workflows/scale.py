@@ -57,6 +57,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
         self._is_held = self._is_turned = False
         self._added: list[str] = []
         self._removed: set[int] = set()
+        self._planned: tuple[str, ...] = ()
 
     @workflow.run
     async def run(self, start: ScaleStart) -> ScaleResult:
@@ -69,10 +70,10 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
         facts, plan = await self._preflight()
         if self._request.plan:
             self._edit(state="plan")
-            return self._result("plan", plan)
+            return self._result("plan")
         if not plan.steps:
             self._edit(state="nothing")
-            return self._result("nothing-to-do", plan)
+            return self._result("nothing-to-do")
         self._facts, self._expected, self._before = facts, facts.replicas, facts.replicas
         try:
             await self._tell_open_certifies()
@@ -85,7 +86,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
                 raise  # the worker lets go of the run, which goes on elsewhere
             await self._stop()
             raise
-        return self._result("scaled", plan)
+        return self._result("scaled")
 
     async def _preflight(self) -> tuple[ScaleFacts, ScalePlan]:
         with self._step("preflight"):
@@ -95,6 +96,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
             if plan.verdict.is_yes and facts.recorded is not None and going:
                 facts = facts.model_copy(update={"blocked": (await self._try(facts.recorded, going)).blocked})
                 plan = self._plan(facts)
+            self._planned = plan.lines
             self._edit(plan=plan.lines, facts=plan.drift)
             plan.verdict.require(
                 "scale.refused",
@@ -116,7 +118,8 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
             self._facts = facts
             self._notice(facts)
             if self._is_turned:
-                self._edit(plan=self._plan(facts).lines)
+                self._planned = self._plan(facts).lines
+                self._edit(plan=self._planned)
                 self._is_turned = False
             left = steps(facts, wanted=self._target, with_dead=self._with_dead, reused=sorted(self._reused))
             self._show_plan(left, facts)
@@ -294,7 +297,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
         await self._undo(spec)
         self._edit(facts=(*self._status.facts, f"{self._expected} pods exist; the same /crdb scale goes on from there"))
 
-    def _result(self, outcome: str, plan: ScalePlan) -> ScaleResult:
+    def _result(self, outcome: str) -> ScaleResult:
         return ScaleResult(
             outcome=outcome,
             nodes=self._target,
@@ -305,5 +308,5 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
             volumes_deleted=tuple(sorted(self._deleted)),
             certificates=tuple(sorted(self._issued)),
             decided_by=tuple(sorted(self._decided_by)),
-            plan=plan.lines,
+            plan=self._planned,
         )

@@ -151,6 +151,7 @@ async def test_back_up_half_way_down_takes_nodes_back_and_ends_with_all_active(s
     assert "asked for by Alice" in await facts_of(stage, handle)
     status = await stage.status(handle)
     assert status.plan == ("take n4 (cockroachdb-3), n5 (cockroachdb-4) back: they stay",)
+    assert result.plan == status.plan
     assert [(s.name, s.state) for s in status.steps] == [("preflight", "done"), ("move", "skipped"), ("back", "done")]
 
 
