@@ -133,6 +133,10 @@ JOIN_WITHIN = timedelta(minutes=1)
 LOOK_AT_NODES = timedelta(seconds=10)
 #: Strangers are gathered this long before they are told in one message.
 GATHER_STRANGERS = timedelta(minutes=1)
+#: No request has waited for a place for this long: the next that does is told anew.
+CROWD_OVER_AFTER = timedelta(minutes=5)
+#: Requests that wait all day are told again: Kubernetes collects each within a day, so by then they are others.
+CROWD_AT_MOST = timedelta(hours=24)
 #: Waiting for the cluster to be well: the activity tells how it stands after a minute at the latest.
 HEALTH = Terms(
     start_to_close_timeout=timedelta(minutes=3),
