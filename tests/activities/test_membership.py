@@ -47,6 +47,18 @@ async def test_a_trial_names_what_blocks_and_changes_nothing(world: World, activ
     assert world.nodes.members[2]["membership"] == "active"
 
 
+@pytest.mark.parametrize(("held", "ranges"), [({2: (7, 21)}, {2: (7, 21)}), ({}, {2: ()})])
+async def test_of_nodes_that_leave_a_trial_names_the_ranges_where_the_database_tells(
+    world: World, activities: MembershipActivities, held: dict[int, tuple[int, ...]], ranges: dict[int, tuple[int, ...]]
+) -> None:
+    world.nodes.held = held
+    world.nodes.members[2]["membership"] = "decommissioning"
+
+    found = await run(activities.try_decommission, about(world, 2, 3))
+
+    assert found.ranges == ranges
+
+
 async def test_a_release_without_checks_is_asked_for_none(world: World, activities: MembershipActivities) -> None:
     for row in world.nodes.members.values():
         row["build"] = "v22.2.9"
