@@ -13,7 +13,7 @@ from typing import Any
 
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
-from devtools.page import text_of, until
+from devtools.page import text_of, until, written_in
 from devtools.scenarios.counted import check_no_message_twice
 from devtools.scenarios.driver import Driver, history_events, seconds_of
 from devtools.scenarios.scaled import (
@@ -27,6 +27,7 @@ from devtools.scenarios.scaled import (
     trouble,
     two_say_yes,
     uids,
+    until_status,
 )
 from devtools.scenarios.story import Story
 from devtools.scenarios.told import Told
@@ -62,7 +63,7 @@ async def _stalled(driver: Driver, told: Told) -> WorkflowHandle[Any, Any]:
     told.say(f"erin types /crdb scale 3; {_STUCK} replicas do not leave {_TOP}")
     said = await root_says(driver, run, "no replica moves any more")
     told.check("the message names the node with its ranges", f"{_TOP} holds {_STUCK}: ranges " in said, found=said)
-    told.say(next(line for line in said.splitlines() if "no replica moves" in line))
+    told.say("; ".join(step.detail for step in (await driver.operation(run)).steps if "any more" in step.detail))
     trouble(driver, 3)
     told.say("the stall is lifted")
     await two_say_yes(driver, run, f"{CLAIM}3")
@@ -83,8 +84,8 @@ async def _between(driver: Driver, told: Told) -> None:
         return len([row for row in rows(driver) if row["is_live"] == "true"]) == 4
 
     await until(has_joined, "the new node has joined", seconds=60)
-    said = await driver.status(words="4 of 4 nodes ready")
-    told.check("the status says that it is not as recorded", "recorded 3, found 4" in said, found=said)
+    await until_status(driver, "4 of 4 nodes ready", "recorded 3, found 4")
+    told.check("the status says that it is not as recorded", True)
 
 
 async def _beside(driver: Driver, told: Told) -> WorkflowHandle[Any, Any]:
@@ -106,6 +107,7 @@ async def _beside(driver: Driver, told: Told) -> WorkflowHandle[Any, Any]:
         await run.result()
     said = text_of(await driver.root(run, words="failed", seconds=20))
     told.check("it ends at once, and says why", "found 3 replicas, expected 5" in said, found=said)
+    told.say(text_of(await driver.told_its_end(run)))
     told.check("nothing was set back", _replicas(driver) == 3, found=_replicas(driver))
     return run
 
@@ -137,9 +139,8 @@ async def _lose(driver: Driver, told: Told) -> int:
 async def _given_up(driver: Driver, told: Told, lost: int) -> WorkflowHandle[Any, Any]:
     """See the dead node, be refused, and give it up."""
     name = f"n{lost} (pod unknown)"
-    said = await driver.status(words="3 of 3 nodes ready")
-    told.check("the status shows it as dead", f"n{lost}" in said and "not live" in said, found=said)
-    told.say(said)
+    said = await until_status(driver, "3 of 3 nodes ready", f"n{lost}", "not live")
+    told.say(f"the status shows it as dead: {said}")
     refused = await driver.type_change("erin", "/crdb scale 4")
     said = text_of(await driver.root(refused, words="failed"))
     told.check("a scale is refused, naming it", f"{name} is dead" in said, found=said)
@@ -160,7 +161,7 @@ async def _given_up(driver: Driver, told: Told, lost: int) -> WorkflowHandle[Any
     told.check("three are active", list(left.values()).count("active") == 3, found=left)
     said = await driver.status(words="3 of 3 nodes ready")
     told.check("the status shows nothing of it", "not live" not in said and "recorded" not in said, found=said)
-    told.say(text_of(await driver.root(run, words="done")))
+    told.say(written_in(await driver.root(run, words="done")))
     return run
 
 
