@@ -109,8 +109,10 @@ class DepartureWorkflow(TargetWorkflow[Done]):
             now, ready = workflow.now(), followed.ready
             if followed.left != left:
                 left, total, moved_at, told = followed.left, max(total, followed.left), now, ""
-            progress = moving(left=left, total=total, seconds=(now - since).total_seconds())
-            if left and now - moved_at >= self._stalled_after:
+            is_stalled = bool(left) and now - moved_at >= self._stalled_after
+            # What moves no more has no rate, and nobody knows how long it still takes.
+            progress = moving(left=left, total=total, seconds=0 if is_stalled else (now - since).total_seconds())
+            if is_stalled:
                 told = told or await self._what_holds(spec, ids, followed)
                 self._check_stall(progress, told, stalled=now - moved_at)
             self._detail(step, f"{progress.sentence()}{told}")

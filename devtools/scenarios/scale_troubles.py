@@ -139,7 +139,7 @@ async def _lose(driver: Driver, told: Told) -> int:
 async def _given_up(driver: Driver, told: Told, lost: int) -> WorkflowHandle[Any, Any]:
     """See the dead node, be refused, and give it up."""
     name = f"n{lost} (pod unknown)"
-    said = await until_status(driver, "3 of 3 nodes ready", f"n{lost}", "not live")
+    said = await until_status(driver, "3 of 3 nodes ready", f"n{lost}, dead, active")
     told.say(f"the status shows it as dead: {said}")
     refused = await driver.type_change("erin", "/crdb scale 4")
     said = text_of(await driver.root(refused, words="failed"))
@@ -160,7 +160,7 @@ async def _given_up(driver: Driver, told: Told, lost: int) -> WorkflowHandle[Any
     told.check("it is decommissioned, and no other", left[lost] == "decommissioned", found=left)
     told.check("three are active", list(left.values()).count("active") == 3, found=left)
     said = await driver.status(words="3 of 3 nodes ready")
-    told.check("the status shows nothing of it", "not live" not in said and "recorded" not in said, found=said)
+    told.check("the status shows nothing of it", "dead" not in said and "recorded" not in said, found=said)
     told.say(written_in(await driver.root(run, words="done")))
     return run
 
