@@ -118,7 +118,7 @@ async def _lose(driver: Driver, told: Told) -> int:
         driver.kubectl("delete", "pvc", f"{CLAIM}{ordinal}", "--wait=true")
     told.say(f"somebody deletes the volumes of {pod(3)} and {pod(4)}")
     before = uids(driver, "pods", prefix="cockroachdb-")
-    driver.kubectl("delete", "pod", *(pod(ordinal) for ordinal in range(3)), "--wait=true")
+    driver.kubectl("delete", "pod", *(pod(ordinal) for ordinal in range(3)), "--wait=false")
     told.say("all other nodes are restarted")
 
     async def are_back() -> list[dict[str, str]] | None:
@@ -175,4 +175,4 @@ def _replicas(driver: Driver) -> int:
 
 
 #: Three minutes without a moved replica are the default.
-STORY = Story(play, settings="[clusters.crdb.scale]\nstalled_minutes = 0.2\n")
+STORY = Story(play, settings="[clusters.crdb.scale]\nstalled_minutes = 0.1\n")
