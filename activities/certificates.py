@@ -19,11 +19,12 @@ from activities.payloads import (
     CsrReading,
     CsrRequest,
     IssuedCertificate,
+    RunningChange,
     VerifyRequest,
     WriteDecisionRequest,
     WriteOutcome,
 )
-from activities.ports import CsrPort
+from activities.ports import CsrPort, RunningPort
 from domain.certificate import SigningPolicy, profile_of
 from domain.configuration import Configuration
 from domain.csr import judge
@@ -42,8 +43,16 @@ def _now() -> datetime:
 class CertificateActivities:
     """Activities of ops on CSRs."""
 
-    def __init__(self, csrs: CsrPort, configuration: Configuration, *, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self,
+        csrs: CsrPort,
+        running: RunningPort,
+        configuration: Configuration,
+        *,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
         self._csrs = csrs
+        self._running = running
         self._configuration = configuration
         self._clock = clock
 
@@ -73,10 +82,15 @@ class CertificateActivities:
 
     @activity.defn(name="certificates.approve")
     async def approve(self, request: WriteDecisionRequest) -> WriteOutcome:
-        """Write Approved if the request still is what was shown. Repeating it finds its own condition: `already`."""
+        """Write Approved if the request still is what was shown. Repeating it finds its own condition: `already`.
+
+        Who is behind it is asked as late as can be, beside the last reading: a change may have begun since the card.
+        """
         for _ in range(_TRIES):
-            csr, around = await asyncio.gather(
-                self._csrs.get(request.csr), look_around(self._csrs, self._policy(request.ref))
+            csr, around, behind = await asyncio.gather(
+                self._csrs.get(request.csr),
+                look_around(self._csrs, self._policy(request.ref)),
+                self._running.change(request.ref),
             )
             if csr is None or csr.uid != request.csr_uid:
                 return WriteOutcome(outcome="gone", sentence="The request is gone.")
@@ -84,6 +98,8 @@ class CertificateActivities:
                 return decided
             if against := self._against_approval(csr, around, request):
                 return against
+            if _asked_unknown(behind, request):
+                return WriteOutcome(outcome="asked", behind=behind)
             people = ", ".join(map(_said, request.people))
             message = f"approval {request.approval_id} by {people}"
             condition = Condition(type="Approved", status="True", reason=APPROVED_REASON, message=message)
@@ -186,6 +202,10 @@ def _why_gone(csr: CsrObject, around: Surroundings) -> str:
     if csr.state == "pending" and csr.pod_uid and not around.has_pod(csr):
         return f"pod {csr.pod}, which asked, no longer exists"
     return ""
+
+
+def _asked_unknown(behind: RunningChange, request: WriteDecisionRequest) -> bool:
+    return any(not any(asker.is_same_as(known) for known in request.asked_by) for asker in behind.askers)
 
 
 def _said(person: Person) -> str:

@@ -164,6 +164,41 @@ class AskAgainRequest(_Payload):
     value: str
 
 
+# running: running.behind, running.open_certifies (ops; a Temporal client behind a port)
+class BehindRequest(_Payload):
+    """Ask for the running change of a cluster."""
+
+    ref: ClusterRef
+
+
+class RunningChange(_Payload):
+    """The change that holds a cluster's lock; all empty when none does."""
+
+    workflow_id: str = ""
+    run_id: str = ""
+    operation: str = ""
+    requester: Person | None = None
+    also_asked: tuple[Person, ...] = ()
+
+    @property
+    def askers(self) -> tuple[Person, ...]:
+        """Everyone who asked for it."""
+        return (self.requester, *self.also_asked) if self.requester is not None else ()
+
+
+class OpenCertify(_Payload):
+    """One open Certify workflow."""
+
+    workflow_id: str
+    run_id: str
+
+
+class OpenCertifies(_Payload):
+    """All open Certify workflows of a cluster."""
+
+    runs: tuple[OpenCertify, ...] = ()
+
+
 # certificates: certificates.read, certificates.approve, certificates.deny, certificates.verify (ops)
 class CsrRequest(_Payload):
     """Which CSR object; the uid guards against another of the same name."""
@@ -198,13 +233,19 @@ class WriteDecisionRequest(_Payload):
     approval_id: str
     people: tuple[Person, ...]
     reason: str = ""
+    asked_by: tuple[Person, ...] = ()
 
 
 class WriteOutcome(_Payload):
-    """`written`, `already` (by us, the same), `changed` (nothing written), `gone`, `opposite` (decided otherwise)."""
+    """What became of a decision.
 
-    outcome: Literal["written", "already", "changed", "gone", "opposite"]
+    `written`, `already` (by us, the same), `changed` (nothing written), `asked` (nothing written: who asked for the
+    running change is not among those that the request names), `gone`, `opposite` (decided otherwise).
+    """
+
+    outcome: Literal["written", "already", "changed", "asked", "gone", "opposite"]
     sentence: str = ""
+    behind: RunningChange = RunningChange()
 
 
 class IssuedCertificate(_Payload):
@@ -308,33 +349,3 @@ class SqlAnswer(_Payload):
     cluster_id: str
     version: str
     seconds: float
-
-
-# running: running.behind, running.open_certifies (ops; a Temporal client behind a port)
-class BehindRequest(_Payload):
-    """Ask for the running change of a cluster."""
-
-    ref: ClusterRef
-
-
-class RunningChange(_Payload):
-    """The change that holds a cluster's lock; all empty when none does."""
-
-    workflow_id: str = ""
-    run_id: str = ""
-    operation: str = ""
-    requester: Person | None = None
-    also_asked: tuple[Person, ...] = ()
-
-
-class OpenCertify(_Payload):
-    """One open Certify workflow."""
-
-    workflow_id: str
-    run_id: str
-
-
-class OpenCertifies(_Payload):
-    """All open Certify workflows of a cluster."""
-
-    runs: tuple[OpenCertify, ...] = ()

@@ -30,6 +30,7 @@ class UpgradeTerms(_Payload):
     soak: float = 0
     gate_pause: float = 60
     observe: float = 86_400
+    pause: float = 86_400
 
 
 class UpgradeObserved(_Payload):

@@ -39,7 +39,7 @@ from domain.errors import BrokenError, NotReadyError, RefusedError, TransientErr
 from domain.finalization import held_by
 from domain.health import places
 from domain.model import STATEFULSET, ClusterRef, ClusterSpec, NodeRef
-from domain.releases import series_of
+from domain.releases import newest, series_of
 from domain.upgrade import UpgradeFacts
 
 #: The database's own rows are renewed every ten seconds; it is asked at most this often.
@@ -82,7 +82,7 @@ class UpgradingActivities:
             self._cluster.missing_rules(rights.ops_rules(self._configuration, ref)),
         )
         terms = terms_of(self._configuration, ref)
-        facts = UpgradeFacts(missing_rules=tuple(rule.sentence() for rule in missing))
+        facts = UpgradeFacts(missing_rules=tuple(rule.sentence() for rule in missing), newest=newest())
         if found is None:
             return UpgradeObserved(facts=facts, terms=terms)
         check_ours(ref, "StatefulSet", found)
@@ -345,4 +345,5 @@ def terms_of(configuration: Configuration, ref: ClusterRef) -> UpgradeTerms:
         soak=chosen.soak_minutes * 60,
         gate_pause=chosen.gate_pause_seconds,
         observe=chosen.observe_hours * 3600,
+        pause=chosen.pause_hours * 3600,
     )

@@ -1,4 +1,4 @@
-"""What a click does: approve, deny, details, ask again, cancel; and always: redraw the clicked message as it is now.
+"""What a click does: decide, ask again, cancel, pause, resume, show details; and always: redraw the clicked message.
 
 Signing and sending is `bot.decisions`; which listener calls what is `bot.app`. Everything here runs after Slack has
 its acknowledgement.
@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable
 from datetime import UTC, datetime
+from typing import Literal
 
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -100,12 +101,22 @@ class Actions:
 
     async def cancel(self, asker: Asker, click: Click) -> None:
         """Cancel a change."""
+        await self._steer("cancel", asker, click)
 
+    async def pause(self, asker: Asker, click: Click) -> None:
+        """Hold a change before its next node."""
+        await self._steer("pause", asker, click)
+
+    async def resume(self, asker: Asker, click: Click) -> None:
+        """Let a paused change go on."""
+        await self._steer("resume", asker, click)
+
+    async def _steer(self, verb: Literal["cancel", "pause", "resume"], asker: Asker, click: Click) -> None:
         async def work() -> DecisionReceipt:
             identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=True)
-            return await self._decisions.cancel(click, identity)
+            return await self._decisions.steer(verb, click, identity)
 
-        await self._decided(asker, click, work(), doing="cancel")
+        await self._decided(asker, click, work(), doing=verb)
 
     async def retarget(self, asker: Asker, click: Click) -> None:
         """Send the change that runs to another number; its own message says the rest."""

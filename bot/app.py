@@ -22,7 +22,7 @@ from bot.cards.details import DENY_CALLBACK
 from bot.cards.evidence import APPROVE, DENY, DETAILS
 from bot.cards.failure import RETARGET, failure_message
 from bot.cards.gate import DENY_NOW
-from bot.cards.operation import ASK_AGAIN, CANCEL, OPEN, REVIEW
+from bot.cards.operation import ASK_AGAIN, CANCEL, OPEN, PAUSE, RESUME, REVIEW
 from bot.cards.review import CALLBACK as REVIEW_CALLBACK
 from bot.command import COMMAND
 from bot.decisions import Decisions
@@ -125,6 +125,8 @@ def build_app(
         (DENY_NOW, actions.deny_now),
         (ASK_AGAIN, actions.ask_again),
         (CANCEL, actions.cancel),
+        (PAUSE, actions.pause),
+        (RESUME, actions.resume),
         (RETARGET, actions.retarget),
     ):
         app.action(action_id)(listeners.click(action_id, work))

@@ -13,6 +13,7 @@ import logging
 import re
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 from bot.clicks import Click
 from bot.people import Identity, People, missing_role
@@ -20,11 +21,11 @@ from bot.ports import GatewayPort
 from domain.configuration import ApprovalRule, Configuration, RoleName
 from domain.errors import InvalidRequestError, OpsError, RefusedError
 from domain.model import Person
-from domain.roles import PolicySnapshot, may_decide
+from domain.roles import PolicySnapshot, holds, may_decide
 from gateway.running import ApprovalTarget
 from operations.certify import CertifyStatus
 from operations.gate import GateStatus
-from operations.messages import APPROVE, ASK_AGAIN, CANCEL, RETARGET, Decision, DecisionReceipt, Token, Verb
+from operations.messages import APPROVE, ASK_AGAIN, RETARGET, Decision, DecisionReceipt, Token, Verb
 from tokens.make import TokenSigner
 
 _log = logging.getLogger(__name__)
@@ -161,14 +162,35 @@ class Decisions:
         update_id = f"{ASK_AGAIN}:{value.approval_id or f'{value.run_id}:{click.stamp}'}:{identity.person.id}"
         return await self._send("ask_again", click, identity, token, update_id=update_id)
 
-    async def cancel(self, click: Click, identity: Identity) -> DecisionReceipt:
-        """Stop a change before its next step."""
+    async def steer(
+        self, verb: Literal["cancel", "pause", "resume"], click: Click, identity: Identity
+    ) -> DecisionReceipt:
+        """Stop a change before its next step, hold it there, or let it go on.
+
+        Raises:
+            RefusedError: `role.missing`: they did not ask for it, and are neither operator nor approver.
+        """
         value = click.value
+        await self._require_steering(verb, click, identity)
         token = self._signer.issue(
-            "cancel", identity.person, workflow_id=value.workflow_id, now=self._clock(), run_id=value.run_id
+            verb, identity.person, workflow_id=value.workflow_id, now=self._clock(), run_id=value.run_id
         )
-        update_id = f"{CANCEL}:{value.run_id}:{identity.person.id}"
-        return await self._send("cancel", click, identity, token, update_id=update_id)
+        # Nothing undoes a cancel, but a run may be paused twice: there the click itself tells them apart.
+        which = value.run_id if verb == "cancel" else f"{value.run_id}:{click.stamp}"
+        return await self._send(verb, click, identity, token, update_id=f"{verb}:{which}:{identity.person.id}")
+
+    async def _require_steering(self, verb: Verb, click: Click, identity: Identity) -> None:
+        """Refuse at once who surely may not; whose groups cannot be read is left to the workflow."""
+        person = identity.person
+        if identity.unreadable or any(holds(self._policy, person, role) for role in ("operator", "approver")):
+            return
+        running = await self._gateway.running(click.value.ref)
+        if running is None or running.run_id != click.value.run_id:
+            return  # it is over, which is what they hear
+        if running.requester is None or not person.is_same_as(running.requester):
+            raise RefusedError(
+                "role.missing", f"Only the requester, operators and approvers may {verb} this operation."
+            )
 
     async def retarget(self, click: Click, identity: Identity) -> DecisionReceipt:
         """Send a change that runs to another number of nodes; the token names it.

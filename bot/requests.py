@@ -1,4 +1,4 @@
-"""What a typed command does: start a change, look, decide by id, cancel, help. Each ends in one answer to who typed it.
+"""What a typed command does: start, look, decide by id, cancel, pause, help. Each ends in one answer to who typed it.
 
 Reading the line is `bot.command`; clicks are `bot.actions`; the operation's own message is posted by its workflow.
 """
@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import create_model
 
@@ -32,10 +32,11 @@ from domain.errors import BusyError, RefusedError, TransientError
 from domain.model import ClusterRef
 from domain.roles import PolicySnapshot
 from gateway.running import ApprovalTarget, Running
+from operations import CATALOGUE, find
 from operations.approvals import ApprovalsRequest
 from operations.base import Operation, Start, request_hash
 from operations.csr import CsrResult
-from operations.decide import ApproveRequest, DenyRequest, HelpRequest
+from operations.decide import ApproveRequest, CancelRequest, DenyRequest, HelpRequest, PauseRequest, ResumeRequest
 from operations.queues import change_id
 from operations.scale import ScaleRequest
 from operations.whoami import WhoamiRequest
@@ -98,8 +99,8 @@ class Requests:
             )
         if isinstance(request, ApproveRequest | DenyRequest):
             return await self._decide(command, identity)
-        if command.operation.name == "cancel":
-            return await self._cancel(command, identity)
+        if isinstance(request, CancelRequest | PauseRequest | ResumeRequest):
+            return await self._steer(command, identity, stamp=_request_id(asker, trigger))
         self._require_role(command.operation, identity)
         if isinstance(request, WhoamiRequest):
             return whoami_message(identity.person, self._people.standings(identity))
@@ -193,19 +194,36 @@ class Requests:
             receipt = await self._decisions.certify("approve", Click(value=value), identity)
         return plain_message(receipt.sentence or "Recorded.")
 
-    async def _cancel(self, command: Command, identity: Identity) -> Message:
-        ref = _ref(command)
+    async def _steer(self, command: Command, identity: Identity, *, stamp: str) -> Message:
+        ref, request = _ref(command), command.request
         running = await self._gateway.running(ref)
         if running is None:
-            raise RefusedError("cancel.nothing", f"Found no operation running on {ref.cluster}, expected one.")
-        value = ButtonValue(workflow_id=running.workflow_id, run_id=running.run_id)
-        receipt = await self._decisions.cancel(Click(value=value), identity)
+            code = "cancel.nothing" if isinstance(request, CancelRequest) else "pause.nothing"
+            raise RefusedError(code, f"Found no operation running on {ref.cluster}, expected one.")
+        click = Click(value=ButtonValue(workflow_id=running.workflow_id, run_id=running.run_id), stamp=stamp)
+        if isinstance(request, CancelRequest):
+            receipt = await self._decisions.steer("cancel", click, identity)
+        else:
+            _require_pausable(running, ref)
+            verb: Literal["pause", "resume"] = "pause" if isinstance(request, PauseRequest) else "resume"
+            receipt = await self._decisions.steer(verb, click, identity)
         return plain_message(receipt.sentence or "Recorded.")
 
 
 def _ref(command: Command) -> ClusterRef:
     assert command.ref is not None
     return command.ref
+
+
+def _require_pausable(running: Running, ref: ClusterRef) -> None:
+    operation = find(running.operation)
+    if operation is None or not operation.may_pause:
+        able = " and ".join(entry.name for entry in CATALOGUE if entry.may_pause)
+        raise RefusedError(
+            "pause.cannot",
+            f"Found {running.operation} running on {ref.cluster}, which cannot be paused, expected one of {able}.",
+            hint="/crdb cancel stops it before its next step; the same command goes on from there.",
+        )
 
 
 def _said(running: Running) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, WorkflowRunner
 
 from gateway.connect import DATA_CONVERTER, connect
 from gateway.ending import end
@@ -42,13 +42,13 @@ async def record_everything(client: Client, folder: Path) -> None:
         await record(client, folder, f"{_named(run.id)}-{run.run_id}", workflow_id=run.id, run_id=run.run_id)
 
 
-def replayer(ring: KeyRing, *, classes: Sequence[type] = ()) -> Replayer:
+def replayer(ring: KeyRing, *, classes: Sequence[type] = (), runner: WorkflowRunner | None = None) -> Replayer:
     """Return what replays as a worker of production would run; `classes` are known to it too."""
     return Replayer(
         workflows=[*workflow_classes(), *classes],
         data_converter=DATA_CONVERTER,
         interceptors=[UpdateTokenInterceptor(ring)],
-        workflow_runner=sandbox(),
+        workflow_runner=runner or sandbox(),
     )
 
 

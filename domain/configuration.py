@@ -102,6 +102,13 @@ class Upgrades(_Strict):
     gate_pause_seconds: float = Field(
         default=60, ge=0, le=60 * 60, allow_inf_nan=False, description="seconds between a node's return and the next"
     )
+    pause_hours: float = Field(
+        default=24,
+        gt=0,
+        le=24 * 30,
+        allow_inf_nan=False,
+        description="hours that a paused upgrade waits to be resumed before it stops where it is",
+    )
     observe_hours: float = Field(
         default=24,
         ge=0,
@@ -212,7 +219,7 @@ class Approvals(_Strict):
         default=ApprovalRule(approvals=2), description="deletion of a volume with the data on it"
     )
     upgrade: ApprovalRule = Field(
-        default=ApprovalRule(), description="whether an upgrade goes on after the first node, or back"
+        default=ApprovalRule(), description="whether an upgrade begins that our table does not know, goes on, or back"
     )
     finalize: ApprovalRule = Field(
         default=ApprovalRule(), description="whether an upgrade becomes final, which nothing takes back"

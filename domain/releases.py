@@ -1,8 +1,13 @@
 """Which releases of CockroachDB there are, and which may follow which.
 
 A table and not a calculation: 2.1 is older than 19.1, and what comes after the newest row is asked about, not guessed.
-Rows are only ever appended, so that what a run decided by an earlier table it decides again. What an upgrade does is
-`domain.upgrade`; a release such as `v25.4.1` belongs to the series `25.4`.
+Rows are only ever appended, so that what a run decided by an earlier table it decides again; where it matters what the
+newest row is, the run has seen it (`newest`). What an upgrade does is `domain.upgrade`; a release such as `v25.4.1`
+belongs to the series `25.4`.
+
+People are asked about a series past the newest where some later table could allow it. Every later table begins with our
+rows, so what leaves out one of ours that may not be left out is refused in all of them, and so is a number that should
+stand among our rows and does not. That a number is higher is all that is known of the others.
 """
 
 from __future__ import annotations
@@ -62,6 +67,43 @@ def known() -> str:
     return f"one of {TABLE[0][0]} to {TABLE[-1][0]}, which the table of {AS_OF} knows"
 
 
+def newest() -> str:
+    """Return the newest series of the table as it is now."""
+    return TABLE[-1][0]
+
+
+def is_beyond(series: str, *, newest: str) -> bool:
+    """Whether a series comes after the newest that was known, by its number; never where none was."""
+    return newest != "" and _number(series) > _number(newest)
+
+
+def may_leave(series: str, *, newest: str) -> bool:
+    """Whether some later table could allow one step from a series past the newest that was known.
+
+    So it is from that one, from the regular one before it where it is an innovation, and from any past it.
+
+    Raises:
+        InvalidRequestError: `upgrade.unknown-series`.
+    """
+    if is_beyond(series, newest=newest):
+        return True
+    here, end = _place(series), _place(newest)
+    return here == end or (here + 1 == end and TABLE[here][1] == "regular" and TABLE[end][1] == "innovation")
+
+
+def by_pattern(series: str) -> tuple[str, ...]:
+    """Return what may follow a series if all goes on as since 25.1; nothing for a number that is not of that pattern.
+
+    The vendor's release support policy: four series a year, of which the first and the third are innovations.
+    """
+    year, number = _number(series)
+    if year < 25 or not 1 <= number <= 4:
+        return ()
+    place = 4 * year + number
+    after = (place, place + 1) if number % 2 == 0 else (place,)
+    return tuple(f"{one // 4}.{one % 4 + 1}" for one in after)
+
+
 def is_newer(series: str, *, than: str) -> bool:
     """Whether a series is newer than another.
 
@@ -102,6 +144,11 @@ def route(series: str, *, to: str) -> tuple[str, ...]:
 def may_roll_back(release: str, *, active: str) -> bool:
     """Whether nodes may go back to a release: as long as the active version is its series, and nothing migrates."""
     return is_settled(active) and series_of(release) == active
+
+
+def _number(series: str) -> tuple[int, int]:
+    year, _, number = series.partition(".")
+    return int(year), int(number)
 
 
 def _place(series: str) -> int:

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from domain.model import NodeRef
-from domain.releases import is_settled, series_of
+from domain.releases import AS_OF, by_pattern, is_beyond, is_settled, series_of
 from domain.upgrade_facts import PodRun, UpgradeFacts
 from domain.upgrade_refusals import against_finalize, against_rollback, against_target, against_upgrade
 from domain.verdict import Verdict
@@ -55,13 +55,17 @@ class UpgradeStep(_Value):
 
 
 class UpgradePlan(_Value):
-    """What an upgrade, a roll back or a finalization will do; with reasons against, nothing at all."""
+    """What an upgrade, a roll back or a finalization will do; with reasons against, nothing at all.
+
+    `unknown`: why people are asked before the first step, whether the release may follow at all; mostly empty.
+    """
 
     verdict: Verdict = Verdict()
     steps: tuple[UpgradeStep, ...] = ()
     lines: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
     is_major: bool = False
+    unknown: tuple[str, ...] = ()
 
 
 def plan_upgrade(
@@ -87,7 +91,8 @@ def plan_upgrade(
         has_answer=bool(backup) or not is_major,
         is_first=is_first,
     )
-    lines = [sentence(step) for step in found] or [f"nothing: all {facts.replicas} nodes run {wanted}"]
+    unknown = _unknown(facts, wanted) if any(step.kind != "record" for step in found) else ()
+    lines = [*unknown, *map(sentence, found)] or [f"nothing: all {facts.replicas} nodes run {wanted}"]
     if is_major:
         lines.append("until /crdb finalize makes it final, /crdb rollback leads back; afterwards nothing does")
     return UpgradePlan(
@@ -96,6 +101,7 @@ def plan_upgrade(
         lines=() if wrong or facts.live is None else tuple(lines),
         drift=_drift(facts),
         is_major=is_major,
+        unknown=() if wrong else unknown,
     )
 
 
@@ -161,6 +167,21 @@ def sentence(step: UpgradeStep) -> str:
             return f"let the database migrate to {series_of(step.version)}; nothing takes this back"
         case "record":
             return f"record {step.version}, which is what all nodes run"
+
+
+def _unknown(facts: UpgradeFacts, wanted: str) -> tuple[str, ...]:
+    """Say what is known of a release that is newer than the table, and what can only be assumed."""
+    active, target = facts.series, series_of(wanted)
+    if active in ("", target) or not is_beyond(target, newest=facts.newest):
+        return ()
+    after = by_pattern(active)
+    fits = f"so {target} would be legal" if target in after else f"so {target} would not be legal"
+    assumed = f"assumed that four series a year go on, {' or '.join(after)} may follow {active}, {fits}"
+    return (
+        f"people are asked first: {target} is newer than {facts.newest}, the newest in the table of {AS_OF} that this "
+        f"crdb-chatops has; that it may follow {active} is not known",
+        assumed if after else f"what follows {active} cannot be assumed either: its number is not of the usual four",
+    )
 
 
 def _down(facts: UpgradeFacts, wanted: str) -> list[int]:

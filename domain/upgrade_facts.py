@@ -38,7 +38,8 @@ class UpgradeFacts(_Value):
     """What is there. `active` is the active cluster version (`25.2`, or a value in between while it is migrated).
 
     `preserved`: cluster.preserve_downgrade_option, "" when it is not set. `grace_seconds`: of the pod template;
-    `drain_seconds`: the sum of the database's own drain settings, None where it could not be asked.
+    `drain_seconds`: the sum of the database's own drain settings, None where it could not be asked. `newest`: the
+    newest series of the table (`domain.releases`) of whoever looked, so that a run never decides by a later one.
     """
 
     recorded: ClusterSpec | None = None
@@ -52,6 +53,7 @@ class UpgradeFacts(_Value):
     grace_seconds: int = 300
     drain_seconds: int | None = None
     missing_rules: tuple[str, ...] = ()
+    newest: str = ""
 
     @property
     def replicas(self) -> int:

@@ -10,7 +10,18 @@ from collections.abc import Collection
 
 from domain.health import NodeStatus, ghosts, places, ranges_trouble
 from domain.model import NodeRef
-from domain.releases import is_known, is_newer, is_settled, known, legal_next, may_roll_back, route, series_of
+from domain.releases import (
+    is_beyond,
+    is_known,
+    is_newer,
+    is_settled,
+    known,
+    legal_next,
+    may_leave,
+    may_roll_back,
+    route,
+    series_of,
+)
 from domain.upgrade_facts import UpgradeFacts
 from domain.verdict import Reason
 
@@ -25,7 +36,7 @@ def against_target(facts: UpgradeFacts, wanted: str) -> tuple[Reason, ...]:
     if not facts.series:
         return (_reason("upgrade.silent", "active version", facts.active or "no answer", "a series such as 25.4"),)
     unfinished = _unfinished(facts, wanted)
-    return unfinished or _step_to(facts.series, wanted)
+    return unfinished or _step_to(facts.series, wanted, newest=facts.newest)
 
 
 def against_upgrade(
@@ -126,12 +137,18 @@ def _unfinished(facts: UpgradeFacts, wanted: str) -> tuple[Reason, ...]:
     return ()
 
 
-def _step_to(active: str, wanted: str) -> tuple[Reason, ...]:
+def _step_to(active: str, wanted: str, *, newest: str) -> tuple[Reason, ...]:
     """Say why a release may not follow an active version."""
     target = series_of(wanted)
     if target == active:
         return ()  # patches follow each other in either direction, and nothing becomes final
-    unknown = [(name, one) for name, one in (("active version", active), ("version", target)) if not is_known(one)]
+    if is_beyond(active, newest=newest) and not is_beyond(target, newest=active):
+        may, hint = f"{active} or newer", "an active version never goes back"
+        return (_reason("upgrade.older-major", "version", wanted, may, hint),)
+    if is_beyond(target, newest=newest) and (is_known(active) or is_beyond(active, newest=newest)):
+        return _past_table(active, wanted, newest=newest)
+    both = (("active version", active), ("version", target))
+    unknown = [(name, one) for name, one in both if not is_known(one) and not is_beyond(one, newest=newest)]
     if unknown:
         hint = "whether it may follow is not guessed: a release of this product that knows it is needed"
         return tuple(_reason("upgrade.unknown-series", name, one, known(), hint) for name, one in unknown)
@@ -146,6 +163,16 @@ def _step_to(active: str, wanted: str) -> tuple[Reason, ...]:
     way = route(active, to=target)
     hint = f"the shortest way is {' → '.join(way)}; for example /crdb upgrade v{way[1]}.0"
     return (_reason("upgrade.skipped-major", "version", wanted, may, hint),)
+
+
+def _past_table(active: str, wanted: str, *, newest: str) -> tuple[Reason, ...]:
+    """Say why a release that is newer than the table may follow in no table; where it may in some, people are asked."""
+    if may_leave(active, newest=newest):
+        return ()
+    way = route(active, to=newest)
+    may = f"{' or '.join(legal_next(active))}, which may follow {active}"
+    hint = f"people are asked about {wanted} from {newest} on; the shortest way there is {' → '.join(way)}"
+    return (_reason("upgrade.skipped-major", "version", wanted, may, f"{hint}; for example /crdb upgrade v{way[1]}.0"),)
 
 
 def _template(facts: UpgradeFacts) -> list[Reason]:

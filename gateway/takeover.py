@@ -21,6 +21,7 @@ from temporalio.worker._command_aware_visitor import CommandInfo
 
 #: How the SDK names a query that did not come with a workflow task (`query_id` of its job).
 _ALONE = "legacy_query"
+_NO_STORE = StorageDriverStoreContext()
 
 
 class ForgettingRunner(WorkflowRunner):
@@ -62,12 +63,12 @@ class _Instance(WorkflowInstance):
         return completion
 
     def get_serialization_context(self, command_info: CommandInfo | None) -> SerializationContext | None:
-        """Pass on."""
-        return self._instance.get_serialization_context(command_info)
+        """Name none: our data converter heeds none, and to ask costs a step into the sandbox for each payload."""
+        return None
 
     def get_external_store_context(self, command_info: CommandInfo | None) -> StorageDriverStoreContext:
-        """Pass on."""
-        return self._instance.get_external_store_context(command_info)
+        """Name none: no payload of ours is stored outside Temporal."""
+        return _NO_STORE
 
     def get_info(self) -> workflow.Info:
         """Pass on."""

@@ -24,6 +24,8 @@ CATALOGUE: tuple[Operation, ...] = (
     decide.APPROVE,
     decide.DENY,
     decide.CANCEL,
+    decide.PAUSE,
+    decide.RESUME,
     whoami.OPERATION,
     decide.HELP,
 )

@@ -61,6 +61,7 @@ class Operation:
         workflow: Workflow type; empty for what starts none.
         request: Model of what can be asked for.
         beside: Name of the entry before it on whose line help shows it; else it has a line of its own.
+        may_pause: Whether it can be paused while it runs.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Operation:
     request: type[Request]
     workflow: str = ""
     beside: str = ""
+    may_pause: bool = False
 
 
 def request_hash(operation: str, request: Request) -> str:

@@ -1,4 +1,4 @@
-"""`/crdb approve`, `deny`, `cancel`: the text form of the buttons, and `/crdb help`."""
+"""`/crdb approve`, `deny`, `cancel`, `pause`, `resume`: the text form of the buttons, and `/crdb help`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ class DenyRequest(Request):
 
 class CancelRequest(ClusterRequest):
     """Stop the running operation of a cluster before its next step."""
+
+
+class PauseRequest(ClusterRequest):
+    """Hold the running operation of a cluster before its next node."""
+
+
+class ResumeRequest(ClusterRequest):
+    """Let the paused operation of a cluster go on."""
 
 
 class HelpRequest(Request):
@@ -54,6 +62,24 @@ CANCEL = Operation(
     kind="decision",
     role="operator",
     request=CancelRequest,
+)
+PAUSE = Operation(
+    name="pause",
+    summary="hold a running upgrade or rollback before its next node, and let it go on",
+    example="/crdb pause",
+    kind="decision",
+    role="operator",
+    request=PauseRequest,
+    beside="cancel",
+)
+RESUME = Operation(
+    name="resume",
+    summary="let a paused upgrade or rollback go on, planned anew from what is there",
+    example="/crdb resume",
+    kind="decision",
+    role="operator",
+    request=ResumeRequest,
+    beside="cancel",
 )
 HELP = Operation(
     name="help",

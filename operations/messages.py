@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from domain.model import ClusterRef, Person
 
-Verb = Literal["start", "approve", "deny", "ask_again", "cancel", "retarget"]
+Verb = Literal["start", "approve", "deny", "ask_again", "cancel", "retarget", "pause", "resume"]
 
 #: Fields a token carries beside the common ones; any other is refused.
 TOKEN_FIELDS: dict[Verb, frozenset[str]] = {
@@ -23,6 +23,8 @@ TOKEN_FIELDS: dict[Verb, frozenset[str]] = {
     "ask_again": frozenset({"run_id", "approval_id"}),
     "cancel": frozenset({"run_id"}),
     "retarget": frozenset({"run_id", "nodes"}),
+    "pause": frozenset({"run_id"}),
+    "resume": frozenset({"run_id"}),
 }
 _BY_VERB: frozenset[str] = frozenset().union(*TOKEN_FIELDS.values())
 
@@ -32,6 +34,8 @@ DENY = "deny"
 ASK_AGAIN = "ask_again"
 CANCEL = "cancel"
 RETARGET = "retarget"
+PAUSE = "pause"
+RESUME = "resume"
 STATUS = "status"
 ASKED_BY = "asked_by"
 CERTIFICATE_CHANGED = "certificate_changed"
@@ -151,6 +155,15 @@ class Problem(_Message):
     hint: str = ""
 
 
+class Pause(_Message):
+    """That somebody paused an operation: asked for at `at`, in effect once `before` says what it will go on with."""
+
+    by: Person
+    at: datetime
+    before: str = ""
+    until: datetime | None = Field(default=None, description="when it stops where it is, if nobody resumes it")
+
+
 class OperationStatus(_Message):
     """All that the message of an operation shows; the answer of the `status` query."""
 
@@ -168,5 +181,7 @@ class OperationStatus(_Message):
     problem: Problem | None = None
     may_ask_again: bool = False
     may_cancel: bool = Field(default=True, description="false past the point that nothing takes back")
+    may_pause: bool = Field(default=False, description="whether something is still to come that it can pause before")
+    pause: Pause | None = None
     started_at: datetime
     ended_at: datetime | None = None

@@ -42,5 +42,6 @@ OPERATION = Operation(
     role="operator",
     request=RollbackRequest,
     workflow="Rollback",
+    may_pause=True,
     beside="upgrade",
 )

@@ -49,4 +49,5 @@ OPERATION = Operation(
     role="operator",
     request=UpgradeRequest,
     workflow="Upgrade",
+    may_pause=True,
 )

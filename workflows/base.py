@@ -51,7 +51,7 @@ Answer = TypeVar("Answer")
 
 
 class StoppedByPersonError(Exception):
-    """Raised inside a story between two steps after somebody asked to cancel."""
+    """Raised inside a story between two steps after somebody asked to cancel, or nobody let it go on in time."""
 
 
 class OperationWorkflow(Generic[Done]):
@@ -137,9 +137,13 @@ class OperationWorkflow(Generic[Done]):
             await self._authorize(start, request)
             result = await story()
         except StoppedByPersonError:
+            problem, said = self._status.problem, f"Cancelled by {self._canceller}."
+            if self._cancelled_by is not None:
+                self._edit(facts=(*self._status.facts, f"cancelled by {self._canceller}"))
+            elif problem is not None:
+                said = problem.message
             await self._close("cancelled")
-            who = self._cancelled_by.name or self._cancelled_by.id if self._cancelled_by else "a person"
-            raise ApplicationError(f"Cancelled by {who}.", type="Cancelled", non_retryable=True) from None
+            raise ApplicationError(said, type="Cancelled", non_retryable=True) from None
         except BaseException as error:
             if is_cancelled_exception(error):
                 if workflow.cancellation_reason() is None:
@@ -207,13 +211,17 @@ class OperationWorkflow(Generic[Done]):
         """Return the questions whose last state is still to be shown; changes that ask some say which (`gate`)."""
         return ()
 
+    @property
+    def _canceller(self) -> str:
+        return self._cancelled_by.name or self._cancelled_by.id if self._cancelled_by else "a person"
+
     def _ending(self, state: OperationState) -> str:
         words = {
             "done": "is done",
             "nothing": "found nothing to do",
             "plan": "shows its plan; nothing was changed",
             "failed": "failed",
-            "cancelled": "was cancelled",
+            "cancelled": f"was cancelled by {self._canceller}" if self._cancelled_by else "was cancelled",
         }.get(state, state)
         problem = self._status.problem
         why = f": {problem.message} {problem.hint}".rstrip() if problem else "."
@@ -304,8 +312,7 @@ class OperationWorkflow(Generic[Done]):
 
     def _show(self, *, is_urgent: bool = False) -> None:
         """Redraw the message from the state now: at once, or with others that follow."""
-        is_person = any(step.state == "person" for step in self._status.steps)
-        state: OperationState = "person" if is_person else "running"
+        state: OperationState = "person" if self._is_with_people() else "running"
         if self._status.state in ("running", "person"):
             self._edit(state=state)
         workflow.set_current_details(self._as_log())
@@ -315,6 +322,10 @@ class OperationWorkflow(Generic[Done]):
             self._painter.paint()
         else:
             self._painter.paint_soon()
+
+    def _is_with_people(self) -> bool:
+        """Whether it waits for a person."""
+        return any(step.state == "person" for step in self._status.steps)
 
     def _edit(self, **fields: object) -> None:
         self._status = self._status.model_copy(update={**fields, "sequence": self._status.sequence + 1})

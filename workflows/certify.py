@@ -6,7 +6,6 @@ What is written into Kubernetes is `activities.certificates` and `activities.sig
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -21,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         CsrRequest,
         IssuedCertificate,
         Judgement,
+        RunningChange,
         VerifyRequest,
         WriteDecisionRequest,
     )
@@ -159,15 +159,19 @@ class CertifyWorkflow(SignedWorkflow):
         )
 
     async def _find_who_is_behind(self) -> None:
-        change = await workflow.execute_activity_method(
-            RunningActivities.behind,
-            BehindRequest(ref=self._start.ref),
-            summary="which change needs this certificate",
-            **READ,
+        self._take_behind(
+            await workflow.execute_activity_method(
+                RunningActivities.behind,
+                BehindRequest(ref=self._start.ref),
+                summary="which change needs this certificate",
+                **READ,
+            )
         )
+
+    def _take_behind(self, change: RunningChange) -> None:
         if change.requester is not None:
             self._behind = (change.workflow_id, change.run_id)
-            for person in (change.requester, *change.also_asked):
+            for person in change.askers:
                 self._exclude(person)
 
     async def _open_round(self, reading: CsrReading, *, sentence: str = "") -> None:
@@ -221,13 +225,12 @@ class CertifyWorkflow(SignedWorkflow):
 
     async def _write_approval(self) -> None:
         """Judge, write Approved, sign, verify; each under the identity that may."""
-        known = len(self._asked_by)
-        # Side by side: that somebody else is behind it by now is rare, and then the signer is asked once more.
-        _, judged = await asyncio.gather(self._find_who_is_behind(), self._judge())
         if not self._drop_own_approvals():
             return
+        known = len(self._asked_by)
+        judged = await self._judge()
         if len(self._asked_by) != known:
-            judged = await self._judge()
+            return  # still decided: from the beginning, with who asked meanwhile
         if judged.outcome in ("changed", "no"):
             said = f"The signer refuses: {judged.sentence.removeprefix('The signer refuses: ')} Nothing was written."
             await self._open_round(await self._read(), sentence=_CHANGED if judged.outcome == "changed" else said)
@@ -240,6 +243,8 @@ class CertifyWorkflow(SignedWorkflow):
         )
         if written.outcome == "changed":
             await self._open_round(await self._read(), sentence=_CHANGED)
+        elif written.outcome == "asked":
+            self._take_behind(written.behind)  # still decided: the signer judges anew, if enough approvals are left
         elif written.outcome in ("gone", "opposite"):
             state: CertifyState = "gone" if written.outcome == "gone" else "denied"
             self._set(state, written.sentence or "Decided outside meanwhile.")
@@ -293,6 +298,7 @@ class CertifyWorkflow(SignedWorkflow):
             approval_id=self._status.approval_id,
             people=tuple(record.person for record, _ in self._decisions),
             reason=reason,
+            asked_by=tuple(self._asked_by),
         )
 
     async def _tell_change(self) -> None:

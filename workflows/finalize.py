@@ -103,8 +103,7 @@ class FinalizeWorkflow(RollingWorkflow[FinalizeResult]):
         """
         question = finalize_question(facts, step, rule=self._terms.finalize_rule)
         with self._step("decision"):
-            decided = await self._decide(question, step="decision")
-            self._decided_by.update(record.person.name or record.person.id for record in decided.records)
+            decided = await self._let_decide(question, "decision")
             if not decided.is_yes:
                 raise RefusedError(
                     "finalize.not-approved",

@@ -46,9 +46,10 @@ def reminders_of(rule: ApprovalRule, *, shown_at: datetime) -> list[Reminder]:
 
 
 class Waiting(NamedTuple):
-    """A card that waits for people. `what` begins a sentence; `missing`: approvals, of which `has_some` are there.
+    """What waits for people. `what` begins a sentence; `missing`: approvals, of which `has_some` are there.
 
-    `audience`: ids of who can decide, mentioned in the first reminder alone.
+    `audience`: ids of who can decide, mentioned in the first reminder alone. `wanted` is what it waits for, `end` what
+    happens when nobody does it.
     """
 
     what: str
@@ -60,10 +61,12 @@ class Waiting(NamedTuple):
     missing: int
     has_some: bool
     audience: tuple[str, ...]
+    wanted: str = "a decision"
+    end: str = "Its card expires"
 
     def say(self, reminder: Reminder) -> Say:
         """Return the message. Instants and no spans: it may arrive late."""
-        wanted = "a decision"
+        wanted = self.wanted
         if self.has_some:
             wanted = "one more approval" if self.missing == 1 else f"{self.missing} more"
         of = f" of {self.cluster}" if reminder.is_escalation else ""
@@ -74,7 +77,7 @@ class Waiting(NamedTuple):
             key=f"{kind}:{self.approval_id}",
             kind="warning" if reminder.is_escalation else "milestone",
             text=f"{self.what}{of} has been waiting for {wanted} since "
-            f"<t:{int(self.shown_at.timestamp())}>. Its card expires at <t:{int(self.expires_at.timestamp())}>.",
+            f"<t:{int(self.shown_at.timestamp())}>. {self.end} at <t:{int(self.expires_at.timestamp())}>.",
             audience=self.audience if reminder.number == 1 else (),
             about=self.message,
         )

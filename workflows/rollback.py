@@ -23,8 +23,9 @@ class RollbackWorkflow(RollingWorkflow[RollbackResult]):
        verified, all ranges replicated, seen twice.
     3. What kept the way back is reset, and the release is recorded.
 
-    After every step it looks again and plans anew. A cancel stops between two nodes, never while one restarts; the same
-    command goes on from there, and so does `/crdb upgrade` in the other direction.
+    After every step it looks again and plans anew. A pause holds it before the next node. A cancel stops between two
+    nodes, never while one restarts; the same command goes on from there, and so does `/crdb upgrade` in the other
+    direction.
     """
 
     operation = "rollback"

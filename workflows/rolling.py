@@ -29,10 +29,11 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import BrokenError, OpsError, RefusedError
     from domain.model import ClusterRef, NodeRef
     from domain.upgrade import PodRun, UpgradeFacts, UpgradePlan, UpgradeStep, plan_rollback, sentence
-    from operations.gate import Question
+    from operations.gate import Decided, Question
     from workflows.base import StoppedByPersonError
     from workflows.gate import GatedWorkflow
     from workflows.health import HealthyWorkflow
+    from workflows.pausing import PausableWorkflow
     from workflows.problems import problem_of
     from workflows.retries import APPLY, HEALTHY_WITHIN, MEMBERSHIP, RESTARTED, TRY_AGAIN_AFTER
     from workflows.upgrade_card import card_step, standing
@@ -47,8 +48,8 @@ class TurnedBackError(Exception):
     """Raised inside a story after people decided to return to the release before."""
 
 
-class RollingWorkflow(GatedWorkflow[Done], HealthyWorkflow[Done]):
-    """A change that restarts every node on another release."""
+class RollingWorkflow(GatedWorkflow[Done], PausableWorkflow[Done], HealthyWorkflow[Done]):
+    """A change that restarts every node on another release; people may pause it before each."""
 
     def _begin_rolling(self, ref: ClusterRef, headline: str) -> None:
         self._begin(ref, headline)
@@ -104,7 +105,9 @@ class RollingWorkflow(GatedWorkflow[Done], HealthyWorkflow[Done]):
             self._check_cancelled()
             if not plan.steps:
                 return facts
-            await self._do(plan.steps[0], facts)
+            if not await self._held_before(plan.steps[0]):
+                self._edit(may_pause=any(step.kind == "roll" for step in plan.steps[1:]))
+                await self._do(plan.steps[0], facts)
             facts = (await self._observe()).facts
             plan = again(facts)
 
@@ -116,6 +119,13 @@ class RollingWorkflow(GatedWorkflow[Done], HealthyWorkflow[Done]):
 
         facts = self._facts if first and self._facts else (await self._observe()).facts
         return await self._roll_all(facts, first or plan(facts), plan)
+
+    async def _held_before(self, step: UpgradeStep) -> bool:
+        """Wait where people paused it; whether they did. What is down comes back first: that is never held."""
+        if step.kind != "roll":
+            return False
+        before = f"{NodeRef(ordinal=step.ordinal).pod} on {step.version}"
+        return await self._hold(before, limit=timedelta(seconds=self._terms.pause), rule=self._terms.rule)
 
     async def _do(self, step: UpgradeStep, facts: UpgradeFacts) -> None:
         name = self._names[card_step(step)[0]]
@@ -227,8 +237,7 @@ class RollingWorkflow(GatedWorkflow[Done], HealthyWorkflow[Done]):
             TurnedBackError: They want the release before.
             RefusedError: `upgrade.undecided`.
         """
-        decided = await self._decide(question, step=step)
-        self._decided_by.update(record.person.name or record.person.id for record in decided.records)
+        decided = await self._let_decide(question, step)
         if decided.outcome == "denied":
             raise TurnedBackError
         if not decided.is_yes:
@@ -237,6 +246,12 @@ class RollingWorkflow(GatedWorkflow[Done], HealthyWorkflow[Done]):
                 f"{question.headline} Nobody decided in time.",
                 hint=f"Every node stays as it is: the same command goes on, /crdb rollback returns to {self._before}.",
             )
+
+    async def _let_decide(self, question: Question, step: str) -> Decided:
+        """Ask people, and keep who answered for the record."""
+        decided = await self._decide(question, step=step)
+        self._decided_by.update(record.person.name or record.person.id for record in decided.records)
+        return decided
 
     # --- what the steps use ---
 

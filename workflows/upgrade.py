@@ -9,13 +9,14 @@ from typing import Literal
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from domain.errors import RefusedError
     from domain.model import NodeRef
     from domain.upgrade import UpgradeFacts, UpgradePlan, UpgradeStep, decision_wanted, plan_upgrade
     from operations.messages import OperationState
     from operations.upgrade import UpgradeResult, UpgradeStart
     from workflows.observe import ObserveStart, begin_observing
     from workflows.rolling import RollingWorkflow, TurnedBackError
-    from workflows.upgrade_questions import canary_question
+    from workflows.upgrade_questions import canary_question, newer_question
 
 Outcome = Literal["upgraded", "awaiting-finalization", "rolled-back", "nothing-to-do", "plan"]
 
@@ -25,15 +26,16 @@ class UpgradeWorkflow(RollingWorkflow[UpgradeResult]):
     """Upgrade a cluster.
 
     1. Preflight: the release may follow the active version, nodes, ranges, one release everywhere, time to drain, a
-       backup; then the plan.
+       backup; then the plan. A release that is newer than our table is asked about before anything is changed.
     2. Major only: the downgrade is preserved, so that nothing becomes final by itself.
     3. The node of the highest ordinal first: restarted, back, its build verified, all ranges replicated, seen twice.
     4. It is left to run for a while, then people decide: go on, or roll back.
     5. The other nodes, one at a time in the same way.
     6. The release is recorded. A major upgrade waits for `/crdb finalize` or `/crdb rollback`, without the lock.
 
-    After every step it looks again and plans anew. A cancel stops between two nodes, never while one restarts, and
-    says what runs where; the same command goes on from there. Undone by rolling back, here or later, until it is final.
+    After every step it looks again and plans anew. A pause holds it before the next node. A cancel stops between two
+    nodes, never while one restarts, and says what runs where; the same command goes on from there. Undone by rolling
+    back, here or later, until it is final.
     """
 
     operation = "upgrade"
@@ -55,16 +57,40 @@ class UpgradeWorkflow(RollingWorkflow[UpgradeResult]):
     async def _story(self) -> UpgradeResult:
         version = self._request.version
         first = partial(self._plan, is_first=True)
-        self._facts, plan = await self._look(first, code="upgrade.refused", refused=f"cannot be upgraded to {version}")
+        look = partial(self._look, first, code="upgrade.refused", refused=f"cannot be upgraded to {version}")
+        self._facts, plan = await look()
         if self._request.plan:
             self._edit(state="plan")
             return self._result("plan", plan)
         if not plan.steps:
             self._edit(state="nothing")
             return self._result("nothing-to-do", plan)
+        if plan.unknown:
+            said = await self._decision(self._facts, plan)
+            self._facts, plan = await look()  # people took their time
+            self._edit(facts=(*self._status.facts, said))
         self._is_major = plan.is_major
         self._before = self._way_back = self._facts.before
         return self._result(await self._or_say_how_it_stands(partial(self._through, self._facts, plan)), plan)
+
+    async def _decision(self, facts: UpgradeFacts, plan: UpgradePlan) -> str:
+        """Let people decide on a release that our table does not know; return how they did, in words.
+
+        Raises:
+            RefusedError: `upgrade.not-approved`: they said no, or nothing in time.
+        """
+        version, name = self._request.version, "decision"
+        self._show_left([(name, f"{version} is newer than our table: decided by people")])
+        with self._step(name):
+            question = newer_question(facts, version, unknown=plan.unknown, rule=self._terms.rule)
+            decided = await self._let_decide(question, name)
+            if not decided.is_yes:
+                raise RefusedError(
+                    "upgrade.not-approved",
+                    f"The upgrade to {version} does not begin. {decided.sentence}",
+                    hint="Nothing was changed: the same command asks again.",
+                )
+        return f"{version} is newer than our table. {decided.sentence}"
 
     async def _through(self, facts: UpgradeFacts, plan: UpgradePlan) -> Outcome:
         """Roll, forward or back as people decide; return how it ended."""

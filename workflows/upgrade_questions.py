@@ -1,5 +1,6 @@
-"""What people are asked during upgrades, in words: whether one goes on after its first node, what becomes of
-a node that does not start or of ranges that stay short, whether it becomes final. Yes goes on, no returns or stays.
+"""What people are asked during upgrades, in words: whether one begins that our table does not know, whether it goes on
+after its first node, what becomes of a node that does not start or of ranges that stay short, whether it becomes final.
+Yes goes on, no returns or stays.
 
 Pure. Asking is `gate`, planning `domain.upgrade`.
 """
@@ -18,6 +19,31 @@ with workflow.unsafe.imports_passed_through():
     from domain.releases import series_of
     from domain.upgrade import UpgradeFacts, UpgradeStep
     from operations.gate import Question
+
+
+def newer_question(facts: UpgradeFacts, version: str, *, unknown: Sequence[str], rule: ApprovalRule) -> Question:
+    """Ask whether a release is rolled out that is newer than our table.
+
+    Args:
+        facts: What is there.
+        version: The release.
+        unknown: What is known of it and what is only assumed, as the plan says.
+        rule: Who decides.
+    """
+    runs, target = " and ".join(facts.builds), series_of(version)
+    return Question(
+        kind="upgrade-newer",
+        headline=f"{version} is newer than the table of this crdb-chatops: go on as a major upgrade from {runs}?",
+        if_yes=f"It is taken for a major upgrade from {facts.series} to {target}: the downgrade is preserved, one node "
+        "goes first, and people decide again. The database itself refuses to start a build that may not follow.",
+        if_no="The upgrade ends, and nothing is changed.",
+        evidence=(*unknown, *_standing(facts)),
+        facts={"version": version, "active": facts.series, "newest": facts.newest},
+        yes="Go on",
+        no="Stop",
+        is_reason_required=False,
+        rule=rule,
+    )
 
 
 def canary_question(

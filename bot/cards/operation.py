@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 
 from bot.cards import blocks as b
 from bot.cards.blocks import Json, Message
-from operations.messages import OperationState, OperationStatus, Step, StepState
+from operations.messages import OperationState, OperationStatus, Pause, Step, StepState
 
 CANCEL = "cancel"
+PAUSE = "pause"
+RESUME = "resume"
 REVIEW = "review"
 ASK_AGAIN = "ask_again"
 OPEN = "open_temporal"
@@ -45,6 +47,8 @@ def operation_message(status: OperationStatus, *, url: str, waiting: int = 0) ->
     """
     face, word = FACES[status.state]
     drawn: list[Json] = [b.header(f"{face} {status.headline}"), _who(status, word)]
+    if status.pause is not None and is_open(status):
+        drawn.append(_pause(status.pause))
     if status.state not in ("plan", "nothing") and status.steps:
         drawn += [b.mrkdwn(_bar(status)), b.rich(b.lines(_step_lines(status)))]
     if status.problem is not None:
@@ -68,6 +72,14 @@ def _who(status: OperationStatus, word: str) -> Json:
         f"run {b.code(status.run_id[:8])}",
     ]
     return b.context("  ·  ".join(parts))
+
+
+def _pause(pause: Pause) -> Json:
+    who, since = b.mention(pause.by.id), b.date(pause.at)
+    if not pause.before:
+        return b.mrkdwn(f"⏸ Pausing, as {who} asked {since}: it holds before the next node")
+    end = f". If nobody resumes it, it stops where it is {b.date(pause.until)}" if pause.until else ""
+    return b.mrkdwn(f"⏸ *Paused* by {who} since {since}; will go on with {b.code(pause.before, 100)}{end}")
 
 
 def _bar(status: OperationStatus) -> str:
@@ -151,10 +163,14 @@ def is_open(status: OperationStatus) -> bool:
 
 def _buttons(status: OperationStatus, url: str, waiting: int) -> list[Json]:
     value = b.button_value(workflow_id=status.workflow_id, run_id=status.run_id)
-    review = again = cancel = None
+    review = again = cancel = hold = None
     if is_open(status):
         if waiting >= SEVERAL:
             review = b.button(f"Review {waiting} requests", action=REVIEW, value=value, style="primary")
+        if status.pause is not None:
+            hold = b.button("Resume", action=RESUME, value=value, style="primary")
+        elif status.may_pause:
+            hold = b.button("Pause", action=PAUSE, value=value)
         if status.may_cancel:
             cancel = b.button(
                 "Cancel",
@@ -171,4 +187,4 @@ def _buttons(status: OperationStatus, url: str, waiting: int) -> list[Json]:
         if status.may_ask_again:
             again = b.button("Ask again", action=ASK_AGAIN, value=value, style="primary")
     link = b.link_button("Open in Temporal", action=OPEN, url=url, value=value) if url else None
-    return b.actions(review, again, cancel, link)
+    return b.actions(review, again, hold, cancel, link)

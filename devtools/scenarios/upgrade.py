@@ -1,8 +1,9 @@
 """A major upgrade: one node first, people decide, the rest follows, and it becomes final by people's decision.
 
 1. What may not follow is refused with what may. 2. The top pod alone runs the new release; meanwhile a scale is
-refused, and so is the answer of who asked, of a viewer and of a stranger. 3. An approver says go on: the rest rolls,
-one pod at a time, and no certificate is asked for. 4. Until it is final nothing else may start. 5. Finalize, approved:
+refused, and so is the answer of who asked, of a viewer and of a stranger. 3. It is paused, and an approver says go on:
+nothing moves, whoever may not resume it tries to, and who may does. The rest rolls, one pod at a time, and no
+certificate is asked for. 4. Until it is final nothing else may start. 5. Finalize, approved:
 the active version moves. 6. The same upgrade again finds nothing to do.
 """
 
@@ -12,10 +13,10 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from devtools.page import Message
+from devtools.page import Message, actions_of, until
 from devtools.scenarios.counted import check_no_message_twice
 from devtools.scenarios.driver import CLIENT_POD, NODES, Driver, history_events, seconds_of
-from devtools.scenarios.scaled import answer, gate_card, gate_of, uids, until_gate
+from devtools.scenarios.scaled import answer, gate_card, gate_of, root_says, uids, until_gate
 from devtools.scenarios.story import Story
 from devtools.scenarios.told import Told
 from devtools.scenarios.upgraded import (
@@ -79,9 +80,12 @@ async def _upgraded(driver: Driver, told: Told) -> WorkflowHandle[Any, Any]:
     said = await typed(driver, "erin", "/crdb scale 4", words="another operation is running")
     told.check("a scale meanwhile is refused, with a link", "http" in said and "upgrade" in said, found=said)
     await _wrong_people(driver, told, run, GO_ON, card)
+    await _click(driver, "erin", run, "pause")
+    told.say("erin clicks Pause")
     await answer(driver, "abe", card, "approve")
     await until_gate(driver, run, GO_ON, "approved")
     told.say("abe clicks Go on")
+    await _held_and_resumed(driver, told, run)
     result = await run.result()
     told.check(
         "it awaits finalization",
@@ -97,6 +101,35 @@ async def _upgraded(driver: Driver, told: Told) -> WorkflowHandle[Any, Any]:
     told.check("no new request for a certificate", set(driver.csr_conditions()) == asked)
     check_rows(driver, told)
     return run
+
+
+async def _click(driver: Driver, persona: str, run: WorkflowHandle[Any, Any], action: str) -> None:
+    async def offered() -> Message | None:
+        root = await driver.root(run)
+        return root if action in actions_of(root) else None
+
+    root = await until(offered, f"the operation's message offers {action}", seconds=30)
+    taken = await driver.page.click(persona, root, action)
+    assert taken["ok"], f"the click was not taken: {taken}"
+
+
+async def _held_and_resumed(driver: Driver, told: Told, run: WorkflowHandle[Any, Any]) -> None:
+    said = await root_says(driver, run, f"will go on with `{SECOND} on {MAJOR}`")
+    told.check("the message says who paused it", "*Paused* by" in said, found=said)
+    before = uids(driver, "pods", prefix="cockroachdb-")
+    root = await driver.root(run)
+    told.check("Resume is there, and no Pause", {"resume", "pause"} & actions_of(root) == {"resume"}, found=root)
+    for who, why in (("vic", "operators and approvers"), ("sam", "workspace")):
+        refusal = await driver.refused(who, root, "resume", words=why)
+        is_held = (await driver.operation(run)).pause is not None
+        told.check(f"{who} may not resume it: {why}", is_held, found=refusal)
+    await typed(driver, "erin", "/crdb scale 4", words="another operation is running")
+    check_releases(driver, told, {LAST: VERSION, SECOND: VERSION, CANARY: MAJOR}, active="25.2")
+    told.check("no pod was touched meanwhile", uids(driver, "pods", prefix="cockroachdb-") == before)
+    await typed(driver, "abe", "/crdb resume", words="going on")
+    told.say("abe types /crdb resume")
+    said = await root_says(driver, run, "resumed by")
+    told.check("the message keeps who paused and who resumed it", f"before {SECOND} on {MAJOR}" in said, found=said)
 
 
 async def _wrong_people(driver: Driver, told: Told, run: WorkflowHandle[Any, Any], words: str, card: Message) -> None:

@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from activities.certificates import CertificateActivities
 from activities.csr_object import CsrObject
 from activities.manifests.accounts import ca_config_map
-from activities.payloads import CsrReading, CsrRequest, VerifyRequest, WriteDecisionRequest
+from activities.payloads import CsrReading, CsrRequest, RunningChange, VerifyRequest, WriteDecisionRequest
 from activities.ports import Condition
 from domain.certificate import profile_of
 from domain.errors import BrokenError, NotReadyError, TransientError
 from domain.model import CLIENT_POD
-from tests.activities.world import ANN, World, request_pem, run
+from tests.activities.world import ANN, BOB, EVE, World, request_pem, run
 from tests.fakes.kubernetes import conflict
 
 OUTSIDE = Condition(
@@ -28,7 +28,7 @@ DENIED = Condition(type="Denied", status="True", reason="KubectlDeny", message="
 @pytest.fixture
 def activities(world: World) -> CertificateActivities:
     world.deployed()
-    return CertificateActivities(world.csrs, world.configuration, clock=world.clock)
+    return CertificateActivities(world.csrs, world.running, world.configuration, clock=world.clock)
 
 
 async def read(activities: CertificateActivities, world: World, csr: CsrObject) -> CsrReading:
@@ -221,6 +221,25 @@ async def test_a_good_request_under_another_fingerprint_is_not_what_was_shown(
 
     assert found.outcome == "changed"
     assert world.csrs.written == []
+
+
+async def test_nothing_is_written_while_somebody_is_behind_it_whom_the_request_does_not_name(
+    world: World, activities: CertificateActivities
+) -> None:
+    csr = world.csr("cockroachdb-1")
+    request = decision(world, csr, await fingerprint(activities, world, csr))
+    change = RunningChange(workflow_id="crdb/dev/crdb/shop/change", run_id="r", requester=BOB, also_asked=(EVE,))
+    world.running.changes[str(world.ref)] = change
+
+    unnamed = await run(activities.approve, request)
+    in_part = await run(activities.approve, request.model_copy(update={"asked_by": (BOB,)}))
+
+    assert [(found.outcome, found.behind) for found in (unnamed, in_part)] == [("asked", change)] * 2
+    assert world.csrs.written == []
+
+    named = await run(activities.approve, request.model_copy(update={"asked_by": (EVE, BOB, ANN)}))
+
+    assert named.outcome == "written"
 
 
 async def test_a_conflict_is_read_again_and_a_lasting_one_is_retried_later(

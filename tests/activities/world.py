@@ -29,6 +29,7 @@ from operations.queues import certify_id
 from tests.fakes.authority import FakeAuthorities
 from tests.fakes.kubernetes import FakeCsrs, FakeKubernetes
 from tests.fakes.nodes import FakeNodes
+from tests.fakes.running import FakeRunning
 from tokens.keyring import KeyRing, RingKey
 from tokens.make import TokenSigner
 
@@ -81,6 +82,7 @@ class World:
         self.spec: ClusterSpec = self.configuration.spec(self.ref, nodes=None, version=None, storage=None)
         self.kubernetes = FakeKubernetes()
         self.csrs = FakeCsrs(self.kubernetes)
+        self.running = FakeRunning()
         self.authorities = FakeAuthorities()
         self.nodes = FakeNodes(self.spec.nodes)
         self.now = NOW

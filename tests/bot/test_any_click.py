@@ -50,7 +50,7 @@ async def test_a_click_redraws_a_card_whoever_clicks_and_whatever_comes_of_it(
     assert "certificate for node cockroachdb-1" in said
 
 
-@pytest.mark.parametrize("action", ["cancel", "ask_again", "review", "open_temporal", "retry_v0"])
+@pytest.mark.parametrize("action", ["cancel", "pause", "resume", "ask_again", "review", "open_temporal", "retry_v0"])
 @pytest.mark.parametrize("persona", ["erin", "vic", "gus", "sam"])
 async def test_a_click_redraws_an_operation_that_is_over(on: Stage, action: str, persona: str) -> None:
     on.gateway.change = given.operation("done")

@@ -40,6 +40,7 @@ from domain.errors import RefusedError
 from operations.queues import certify_id
 from tests.activities.world import ANN, World, run
 from tests.contract.conftest import Site
+from tests.fakes.running import FakeRunning
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 
@@ -199,7 +200,7 @@ async def test_a_pods_request_is_approved_by_ops_and_signed_by_the_signer_and_ne
     publish = RecordCaRequest(ref=world.ref, certificate_pem=ca.certificate_pem, fingerprint=ca.fingerprint)
     await run(ClusterActivities(KubeCluster(ops), world.configuration).record_ca, publish)
     name, uid = await ask(site, world, ops, "cockroachdb-0", name="crdb.node.cockroachdb-0")
-    decides = CertificateActivities(KubeCsrs(ops), world.configuration)
+    decides = CertificateActivities(KubeCsrs(ops), FakeRunning(), world.configuration)
     reading = await run(decides.read, CsrRequest(ref=world.ref, csr=name, csr_uid=uid))
     seen = await KubeCsrs(signer).get(name)
     assert seen is not None

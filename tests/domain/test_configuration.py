@@ -83,7 +83,7 @@ def test_upgrades_are_careful_by_default() -> None:
 
     terms, rules = configuration.clusters["shop"].upgrade, configuration.approvals
     assert (terms.ask_after_canary, terms.soak_minutes) == ("major", 0)
-    assert (terms.gate_pause_seconds, terms.observe_hours) == (60, 24)
+    assert (terms.gate_pause_seconds, terms.pause_hours, terms.observe_hours) == (60, 24, 24)
     assert rules.upgrade == rules.finalize == rules.node
     assert rules.finalize.four_eyes
 

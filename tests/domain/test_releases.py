@@ -9,7 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidRequestError
-from domain.releases import TABLE, is_newer, is_settled, legal_next, may_roll_back, release_of, route, series_of
+from domain.releases import (
+    TABLE,
+    by_pattern,
+    is_beyond,
+    is_newer,
+    is_settled,
+    legal_next,
+    may_leave,
+    may_roll_back,
+    newest,
+    release_of,
+    route,
+    series_of,
+)
 
 SERIES = [series for series, _ in TABLE]
 
@@ -102,3 +115,54 @@ def test_a_series_that_the_table_lacks_is_asked_about_and_not_guessed() -> None:
     assert caught.value.code == "upgrade.unknown-series"
     with pytest.raises(InvalidRequestError):
         legal_next("22.3")
+
+
+@given(st.sampled_from(SERIES), st.sampled_from(SERIES))
+def test_what_a_later_table_allows_an_earlier_one_asks_about_and_what_it_refused_is_never_allowed(
+    start: str, known: str
+) -> None:
+    past = [after for after in legal_next(start) if is_newer(after, than=known)]
+
+    assert not past or may_leave(start, newest=known)
+    assert all(is_beyond(after, newest=known) for after in past)
+
+
+@pytest.mark.parametrize(
+    ("series", "known", "may"),
+    [
+        pytest.param("26.4", "26.4", True, id="from the newest"),
+        pytest.param("26.2", "26.3", True, id="past an innovation that is the newest"),
+        pytest.param("26.3", "26.3", True, id="from an innovation that is the newest"),
+        pytest.param("27.1", "26.4", True, id="from one that people went to before"),
+        pytest.param("26.2", "26.4", False, id="past a regular one"),
+        pytest.param("26.3", "26.4", False, id="from the innovation before"),
+        pytest.param("25.2", "26.4", False, id="from far below"),
+    ],
+)
+def test_from_where_people_are_asked_about_a_newer_series(series: str, known: str, may: bool) -> None:
+    assert may_leave(series, newest=known) is may
+
+
+@pytest.mark.parametrize(
+    ("series", "is_past"),
+    [("27.1", True), ("26.9", True), ("26.5", True), ("26.4", False), ("25.9", False), ("19.3", False), ("3.1", False)],
+)
+def test_only_a_number_above_the_newest_is_one_of_a_newer_series(series: str, is_past: bool) -> None:
+    assert is_beyond(series, newest=newest()) is is_past
+    assert not is_beyond(series, newest="")
+
+
+@pytest.mark.parametrize(
+    ("series", "after"),
+    [
+        ("26.4", ("27.1", "27.2")), ("27.1", ("27.2",)), ("26.2", ("26.3", "26.4")), ("26.3", ("26.4",)),
+        ("26.9", ()), ("24.3", ()), ("27.0", ()),
+    ],
+)  # fmt: skip
+def test_what_would_follow_if_all_went_on_as_it_did(series: str, after: tuple[str, ...]) -> None:
+    assert by_pattern(series) == after
+
+
+@pytest.mark.parametrize("series", [series for series in SERIES if series >= "25.1"][:-2])
+def test_the_pattern_is_that_of_the_table(series: str) -> None:
+    assert by_pattern(series) == legal_next(series)

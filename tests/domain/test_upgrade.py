@@ -269,3 +269,50 @@ def test_a_pod_that_is_not_there_is_waited_for() -> None:
 def test_when_people_decide_after_the_canary(asks: str, major: bool, patch: bool) -> None:
     assert decision_wanted(asks, is_major=True) is major  # type: ignore[arg-type]
     assert decision_wanted(asks, is_major=False) is patch  # type: ignore[arg-type]
+
+
+NEWEST = facts(["v26.4.0"] * 3, recorded="v26.4.0", active="26.4")
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "assumed"),
+    [
+        pytest.param(NEWEST, "v27.1.0", "27.1 or 27.2 may follow 26.4, so 27.1 would be legal", id="the next one"),
+        pytest.param(NEWEST, "v26.9.1", "27.1 or 27.2 may follow 26.4, so 26.9 would not be legal", id="off pattern"),
+        pytest.param(
+            facts(["v26.9.1"] * 3, recorded="v26.9.1", active="26.9"), "v27.1.0",
+            "what follows 26.9 cannot be assumed either", id="from one off the pattern",
+        ),
+    ],
+)  # fmt: skip
+def test_a_release_newer_than_the_table_is_planned_as_a_major_with_what_is_known_and_what_assumed(
+    found: UpgradeFacts, wanted: str, assumed: str
+) -> None:
+    plan = plan_upgrade(found, wanted, is_first=True, backup="taken")
+
+    told, guess = plan.unknown
+    assert plan.verdict.is_yes
+    assert plan.is_major
+    assert said(plan.steps)[0] == f"guard {found.series}"
+    assert told.startswith("people are asked first: 2")
+    assert "is newer than 26.4, the newest in the table of 2026-11" in told
+    assert assumed in guess
+    assert plan.lines[:2] == plan.unknown
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        pytest.param(FRESH, NEW, id="a major of the table"),
+        pytest.param(NEWEST, "v26.4.99", id="a newer patch of a known series"),
+        pytest.param(facts(["v27.1.0"] * 3, recorded="v27.1.0", active="27.1"), "v27.1.9", id="a patch, known or not"),
+        pytest.param(
+            facts(["v27.1.0"] * 3, came_from="v26.4.0", preserved="26.4", recorded="v27.1.0", active="26.4"), "v27.1.0",
+            id="what runs already",
+        ),
+        pytest.param(FRESH, "v27.1.0", id="what no table allows"),
+        pytest.param(facts(["v26.4.0"] * 3, recorded="v26.4.0", active="", database="silent"), "v27.1.0", id="silence"),
+    ],
+)  # fmt: skip
+def test_about_anything_else_nobody_is_asked_first(found: UpgradeFacts, wanted: str) -> None:
+    assert plan_upgrade(found, wanted, is_first=True, backup="taken").unknown == ()

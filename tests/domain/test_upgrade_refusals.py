@@ -48,15 +48,31 @@ def codes(verdict: Verdict) -> list[str]:
             "expected another release of 26.4 (an active version never goes back)", id="older than the newest known",
         ),
         pytest.param(
-            FRESH, "v27.1.0", "upgrade.unknown-series",
-            "version: found 27.1, expected one of 1.1 to 26.4, which the table of 2026-11 knows", id="newer than known",
+            FRESH, "v27.1.0", "upgrade.skipped-major",
+            "version: found v27.1.0, expected 25.3 or 25.4, which may follow 25.2 (people are asked about v27.1.0 from "
+            "26.4 on; the shortest way there is 25.2 → 25.4 → 26.2 → 26.4; for example /crdb upgrade v25.4.0)",
+            id="newer than known, past what may not be left out",
+        ),
+        pytest.param(
+            facts(["v26.3.0"] * 3, recorded="v26.3.0", active="26.3"), "v27.1.0", "upgrade.skipped-major",
+            "expected 26.4, which may follow 26.3", id="newer than known, from the innovation before the newest",
+        ),
+        pytest.param(
+            facts(["v26.4.0"] * 3, recorded="v26.4.0", active="26.4", newest=""), "v27.1.0", "upgrade.unknown-series",
+            "version: found 27.1, expected one of 1.1 to 26.4, which the table of 2026-11 knows",
+            id="newer than known, as runs decided before people were asked",
         ),
         pytest.param(
             FRESH, "v22.3.0", "upgrade.unknown-series", "found 22.3", id="a series that there never was"
         ),
         pytest.param(
-            facts(["v27.1.0"] * 3, recorded="v27.1.0", active="27.1"), "v26.4.0", "upgrade.unknown-series",
-            "active version: found 27.1", id="from a series that is not known",
+            facts(["v27.1.0"] * 3, recorded="v27.1.0", active="27.1"), "v26.4.0", "upgrade.older-major",
+            "version: found v26.4.0, expected 27.1 or newer (an active version never goes back)",
+            id="older than a series that is not known",
+        ),
+        pytest.param(
+            facts(["v22.3.0"] * 3, recorded="v22.3.0", active="22.3"), "v27.1.0", "upgrade.unknown-series",
+            "active version: found 22.3", id="from a series that there never was",
         ),
         pytest.param(
             ROLLED, "v26.2.0", "upgrade.unfinished",
@@ -158,6 +174,15 @@ def test_what_is_refused_of_an_upgrade(found: UpgradeFacts, wanted: str, code: s
     [
         pytest.param(FRESH, "v25.2.1", id="an older patch"),
         pytest.param(FRESH, "v25.3.0", id="the next innovation"),
+        pytest.param(
+            facts(["v26.4.0"] * 3, recorded="v26.4.0", active="26.4"), "v26.4.99", id="a patch that is newer than known"
+        ),
+        pytest.param(
+            facts(["v26.4.0"] * 3, recorded="v26.4.0", active="26.4"), "v26.9.1", id="newer than known: it is asked"
+        ),
+        pytest.param(
+            facts(["v27.1.0"] * 3, recorded="v27.1.0", active="27.1"), "v27.2.0", id="from one newer than known, asked"
+        ),
         pytest.param(facts(["v27.1.0"] * 3, recorded="v27.1.0", active="27.1"), "v27.1.1", id="a patch, known or not"),
         pytest.param(facts([OLD] * 3, grace_seconds=60, drain_seconds=55), NEW, id="just enough grace"),
         pytest.param(

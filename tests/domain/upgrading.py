@@ -67,5 +67,6 @@ def facts(
         ),
         "nodes": tuple(node(o, run, is_live=o not in down) for o, run in enumerate(runs)),
         "active": "25.2",
+        "newest": "26.4",
     }
     return UpgradeFacts.model_validate({**fields, **more})

@@ -5,8 +5,10 @@ from typing import Any, cast
 import pytest
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.worker import WorkflowInstance, WorkflowRunner
 
+from gateway.connect import DATA_CONVERTER
 from gateway.takeover import ForgettingRunner
 
 RUN = "0b7e-run"
@@ -67,3 +69,10 @@ def test_a_run_taken_over_is_forgotten_after_a_question_that_came_alone(
     assert found == forgotten
     assert runner.activations == activations
     assert {answer.run_id for answer in answers} == {RUN}
+
+
+def test_our_data_converter_heeds_no_context_so_that_none_need_be_named() -> None:
+    somewhere = WorkflowSerializationContext(namespace="crdb", workflow_id="w")
+
+    assert DATA_CONVERTER.with_context(somewhere) is DATA_CONVERTER
+    assert DATA_CONVERTER.external_storage is None

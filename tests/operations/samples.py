@@ -20,7 +20,7 @@ from operations.certify import CertifyResult, CertifyStart, CertifyStatus, Decis
 from operations.chat import MessageRef, Say, ShowCard, ShowGate, ShowOperation
 from operations.crowd import CrowdResult, CrowdSeen, CrowdStart
 from operations.csr import CsrRequest, CsrResult, CsrRow
-from operations.decide import ApproveRequest, CancelRequest, DenyRequest, HelpRequest
+from operations.decide import ApproveRequest, CancelRequest, DenyRequest, HelpRequest, PauseRequest, ResumeRequest
 from operations.deploy import DeployRequest, DeployResult, DeployStart
 from operations.drill import DrillRequest, DrillResult, DrillStart
 from operations.finalize import FinalizeRequest, FinalizeResult, FinalizeStart
@@ -34,6 +34,7 @@ from operations.messages import (
     DecisionReceipt,
     OperationStatus,
     OutsideChange,
+    Pause,
     Problem,
     Step,
     Token,
@@ -60,10 +61,11 @@ _CLAIMS = Claims(
 )  # fmt: skip
 _STEP = Step(name="init", title="init once", state="running", detail="node 0", started_at=AT, ended_at=AT)
 _PROBLEM = Problem(code="init.mixed", message="Nodes differ.", hint="Look at them.")
+_PAUSE = Pause(by=ALICE, at=AT, before="cockroachdb-1 on v25.4.1", until=AT)
 _OPERATION = OperationStatus(
     operation="deploy", ref=REF, headline="deploy shop", state="failed", requester=ALICE, workflow_id=CHANGE,
     run_id=RUN, sequence=7, steps=(_STEP,), plan=("one",), facts=("two",), problem=_PROBLEM, may_ask_again=True,
-    may_cancel=False,
+    may_cancel=False, may_pause=True, pause=_PAUSE,
     started_at=AT, ended_at=AT,
 )  # fmt: skip
 _EVIDENCE = Evidence(
@@ -117,6 +119,7 @@ SAMPLES: tuple[BaseModel, ...] = (
     OutsideChange(seen="missing"),
     _STEP,
     _PROBLEM,
+    _PAUSE,
     _OPERATION,
     Start(request_id="r1", token=_TOKEN),
     LookStart(operation="status", ref=REF),
@@ -222,6 +225,8 @@ SAMPLES: tuple[BaseModel, ...] = (
     ApproveRequest(id="ab12cd34"),
     DenyRequest(id="ab12cd34", reason="wrong pod"),
     CancelRequest(ref=REF),
+    PauseRequest(ref=REF),
+    ResumeRequest(ref=REF),
     HelpRequest(verb="deploy"),
     ApprovalsRequest(),
     WhoamiRequest(),

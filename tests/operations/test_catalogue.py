@@ -117,6 +117,7 @@ def test_the_request_hash_names_operation_and_everything_asked_for() -> None:
 
 def test_update_names_are_the_verbs_of_tokens() -> None:
     names = {messages.APPROVE, messages.DENY, messages.ASK_AGAIN, messages.CANCEL, messages.RETARGET}
+    names |= {messages.PAUSE, messages.RESUME}
 
     assert names == set(messages.TOKEN_FIELDS) - {"start"}
 

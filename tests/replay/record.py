@@ -118,6 +118,28 @@ async def upgrade_stuck_and_rolled_back(stage: Stage) -> Handle:
     return handle
 
 
+async def upgrade_paused_and_resumed(stage: Stage) -> Handle:
+    stage.world.serve(1, 2, 3)
+    stage.world.held = {"upgrading.wait_back"}
+    handle = await stage.upgrade("v25.2.4")
+    await until(lambda: "upgrading.wait_back" in stage.world.waiting)
+    await stage.click_operation("pause", handle, BOB)
+    stage.world.held.clear()
+    await stage.until_step(handle, "node-2", "done")
+    await stage.click_operation("resume", handle)
+    await handle.result()
+    return handle
+
+
+async def upgrade_newer_than_the_table(stage: Stage) -> Handle:
+    stage.world.serve(1, 2, 3)
+    stage.world.run_release("v26.4.2")
+    stage.answer_all("approve", BOB)
+    handle = await stage.upgrade("v26.9.1", backup="taken")
+    await handle.result()
+    return handle
+
+
 async def rollback_whole(stage: Stage) -> Handle:
     stage.world.serve(1, 2, 3)
     stage.world.stand_on("v25.4.1")
@@ -173,6 +195,8 @@ STORIES: tuple[Callable[[Stage], Awaitable[Handle]], ...] = (
     upgrade_patch,
     upgrade_major,
     upgrade_stuck_and_rolled_back,
+    upgrade_paused_and_resumed,
+    upgrade_newer_than_the_table,
     rollback_whole,
     finalize_decided_by_two,
     certify_issued,

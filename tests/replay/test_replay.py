@@ -13,7 +13,9 @@ import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+import worker
 from devtools.histories import replayer
 from gateway.connect import DATA_CONVERTER
 from operations.deploy import DeployStart
@@ -44,6 +46,15 @@ async def test_a_stored_history_replays(path: Path) -> None:
     result = await replayer(Pen().ring).replay_workflow(read(path))
 
     assert result.replay_failure is None
+
+
+async def test_workflow_code_touches_nothing_that_a_sandbox_forbids() -> None:
+    ours = [name for name in worker.SHARED if name != "workflows"]
+    strict = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*ours))
+
+    for path in HISTORIES:
+        result = await replayer(Pen().ring, runner=strict).replay_workflow(read(path))
+        assert result.replay_failure is None, path.stem
 
 
 def test_every_version_has_every_story() -> None:

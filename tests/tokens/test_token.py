@@ -38,7 +38,7 @@ VALUES: dict[str, str | int] = {
     "fingerprint": "f" * 64,
     "nodes": 4,
 }
-VERBS: list[Verb] = ["start", "approve", "deny", "ask_again", "cancel", "retarget"]
+VERBS: list[Verb] = ["start", "approve", "deny", "ask_again", "cancel", "retarget", "pause", "resume"]
 
 
 def _fields(verb: Verb) -> dict[str, str | int]:

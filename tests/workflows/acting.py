@@ -54,7 +54,7 @@ from activities.payloads import (
 from domain.configuration import ApprovalRule
 from domain.errors import NotReadyError, RefusedError
 from domain.initialization import plan_init
-from domain.model import CLIENT_POD, ClusterSpec, NodeRef, Person
+from domain.model import CLIENT_POD, ClusterRef, ClusterSpec, NodeRef, Person
 from domain.nodes import NodeAnswer
 from domain.preflight import SignerFacts, plan_deploy
 from domain.roles import PolicySnapshot, may_decide
@@ -87,8 +87,11 @@ class Ops:
 
     @activity.defn(name="running.behind")
     async def behind(self, request: BehindRequest) -> RunningChange:
-        change = await self._running.change(request.ref)
+        change = await self._behind(request.ref)
         return await self.world.act("running.behind", lambda: change)
+
+    async def _behind(self, ref: ClusterRef) -> RunningChange:
+        return self.world.behind or await self._running.change(ref)
 
     @activity.defn(name="running.open_certifies")
     async def open_certifies(self, request: BehindRequest) -> OpenCertifies:
@@ -235,6 +238,8 @@ class Ops:
 
     @activity.defn(name="certificates.approve")
     async def approve(self, asked: WriteDecisionRequest) -> WriteOutcome:
+        behind = await self._behind(asked.ref)
+
         def effect() -> WriteOutcome:
             request = self.world.request(asked.csr, asked.csr_uid)
             if request is None:
@@ -247,6 +252,8 @@ class Ops:
                 return WriteOutcome(outcome="already")
             if request.approved not in ("", "outside"):
                 raise self.world.refuse(f"{request.name} is approved under a second id")
+            if {person.id for person in behind.askers} - {person.id for person in asked.asked_by}:
+                return WriteOutcome(outcome="asked", behind=behind)
             request.approved = asked.approval_id
             self.world.did(f"approved {request.name}")
             return WriteOutcome(outcome="written")

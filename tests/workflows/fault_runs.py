@@ -303,13 +303,14 @@ class Ground:
             cast(Any, Routed(pick)) for pick in (lambda s: s.kubernetes, lambda s: s.csrs, lambda s: s.kubernetes.nodes)
         )
         authorities = cast(Any, Routed(lambda s: s.kubernetes.authorities))
+        running = TemporalRunning(self.client)
         ops = [
             AuthorizationActivities(file, ring),
             ClusterActivities(cluster, file),
-            CertificateActivities(csrs, file),
+            CertificateActivities(csrs, running, file),
             NodeActivities(nodes, cluster),
             SqlActivities(nodes),
-            RunningActivities(TemporalRunning(self.client)),
+            RunningActivities(running),
         ]
         client = _marked(self.client, self.sites)
         workers = [

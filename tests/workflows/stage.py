@@ -197,8 +197,9 @@ class Stage:
         run_id = handle.run_id or ""
         fields = {"run_id": run_id} | ({"approval_id": run_id} if verb == "ask_again" else {})
         decision = self.pen.decision(verb, person, workflow_id=handle.id, **fields)
+        which = f"{run_id}:{uuid.uuid4().hex}" if verb in ("pause", "resume") else run_id
         return await self.gateway.decide(
-            verb, workflow_id=handle.id, run_id=run_id, decision=decision, update_id=f"{verb}:{run_id}:{person.id}"
+            verb, workflow_id=handle.id, run_id=run_id, decision=decision, update_id=f"{verb}:{which}:{person.id}"
         )
 
     def approve_all(self, person: Person = BOB) -> None:

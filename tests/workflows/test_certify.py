@@ -8,6 +8,7 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import CancelledError
 
+from activities.payloads import RunningChange
 from domain.errors import RefusedError
 from domain.model import Person
 from operations.messages import ASKED_BY, OUTSIDE, AskedBy, OutsideChange
@@ -320,29 +321,41 @@ async def test_a_signer_that_refuses_after_approved_sets_failed(stage: Stage) ->
 
 
 async def test_an_approval_is_dropped_when_that_person_turns_out_to_have_asked(stage: Stage) -> None:
-    gate = stage.world.gates["running.behind"] = asyncio.Event()
-    gate.set()
     handle = await stage.certify(stage.world.add_pod())
     card = await stage.chat.card("pending", csr=CSR)
-    gate.clear()
+    stage.world.behind = RunningChange(workflow_id="crdb/x/change", run_id="r", requester=BOB, also_asked=(DAVE,))
     await stage.click("approve", card, DAVE)
-    await _asks(handle, DAVE)
-    gate.set()
     await until(lambda: stage.chat.cards()[0].sentence.startswith("An approval does not count"))
+    assert stage.world.state.effects == []
+    stage.world.behind = None
+
+    await stage.click("approve", card, CAROL)
+    result = await handle.result()
+
+    assert [d.person.id for d in result.decisions] == [CAROL.id]
+    assert result.state == "issued"
+
+
+async def test_the_signer_judges_anew_when_somebody_turns_out_to_be_behind_it_before_it_is_written(
+    stage: Stage,
+) -> None:
+    handle = await stage.certify(stage.world.add_pod())
+    card = await stage.chat.card("pending", csr=CSR)
+    stage.world.behind = RunningChange(workflow_id="crdb/x/change", run_id="r", requester=DAVE)
 
     await stage.click("approve", card, BOB)
     result = await handle.result()
 
-    assert [d.person.id for d in result.decisions] == [BOB.id]
     assert result.state == "issued"
+    assert result.asked_by == (DAVE,)
+    assert stage.world.state.calls.count("signing.judge") == 2
+    assert stage.world.state.effects == [f"approved {CSR}", f"issued {CSR}"]
 
 
-async def test_the_signer_judges_anew_when_somebody_turns_out_to_be_behind_it_meanwhile(stage: Stage) -> None:
-    gate = stage.world.gates["running.behind"] = asyncio.Event()
-    gate.set()
+async def test_the_signer_judges_anew_when_somebody_says_that_he_asked_while_it_judges(stage: Stage) -> None:
+    gate = stage.world.gates["signing.judge"] = asyncio.Event()
     handle = await stage.certify(stage.world.add_pod())
     card = await stage.chat.card("pending", csr=CSR)
-    gate.clear()
     await stage.click("approve", card, BOB)
     await until(lambda: "signing.judge" in stage.world.state.calls)
     await _asks(handle, DAVE)

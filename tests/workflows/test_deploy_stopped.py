@@ -31,7 +31,7 @@ async def test_cancel_stops_before_the_next_step_and_keeps_what_exists(stage: St
     assert (error.type, error.message) == ("Cancelled", "Cancelled by Carol.")
     assert stage.world.state.effects == ["made CA", "published CA"]
     assert stage.chat.operation().state == "cancelled"
-    assert said_at_end(stage.chat) == ["deploy of shop was cancelled."]
+    assert said_at_end(stage.chat) == ["deploy of shop was cancelled by Carol."]
 
 
 async def test_cancel_ends_the_wait_for_people_and_leaves_their_cards_open(stage: Stage) -> None:

@@ -92,4 +92,5 @@ def test_every_update_of_every_workflow_has_a_validator() -> None:
     assert set(updates) >= {"Certify.approve", "Certify.deny", "Certify.ask_again"}
     assert set(updates) >= {f"{change}.cancel" for change in ("Deploy", "Init", "Scale")}
     assert set(updates) >= {"Deploy.ask_again", "Scale.ask_again", "Scale.approve", "Scale.deny", "Scale.retarget"}
+    assert set(updates) >= {f"{change}.{verb}" for change in ("Upgrade", "Rollback") for verb in ("pause", "resume")}
     assert [name for name, validator in updates.items() if validator is None] == []

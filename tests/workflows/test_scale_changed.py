@@ -15,7 +15,7 @@ from domain.errors import RefusedError
 from operations.scale import ScaleResult
 from tests.workflows.people import ALICE, BOB, CAROL, DAVE, VIEWER
 from tests.workflows.scaling import Scaling
-from tests.workflows.stage import Stage, code_of, ending_of, failure_of
+from tests.workflows.stage import Stage, code_of, ending_of, failure_of, said_at_end
 from tests.workflows.waiting import until, until_asked
 
 Handle = WorkflowHandle[Any, ScaleResult]
@@ -51,6 +51,8 @@ async def test_a_cancel_while_replicas_move_takes_the_nodes_back_and_says_so(sta
     error = await failure_of(handle)
 
     assert error.type == "Cancelled"
+    await until(lambda: said_at_end(stage.chat) == ["scale of shop was cancelled by Alice."])
+    assert "cancelled by Alice" in await facts_of(stage, handle)
     assert stage.world.state.stopped == ["nodes.follow"]
     assert stage.world.state.effects[-2:] == ["took back n4", "took back n5"]
     assert "taken back: n4 (cockroachdb-3), n5 (cockroachdb-4)" in await facts_of(stage, handle)

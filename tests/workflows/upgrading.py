@@ -27,6 +27,7 @@ from activities.upgrade_payloads import (
 from domain.configuration import ApprovalRule
 from domain.model import CLIENT_POD, NodeRef
 from domain.preflight import LiveSet
+from domain.releases import newest
 from domain.upgrade import PodRun, UpgradeFacts
 from tests.workflows.database import Member
 from tests.workflows.world import Pod, World
@@ -67,6 +68,7 @@ class Upgrading:
             active=state.active,
             preserved=state.preserved,
             drain_seconds=60,
+            newest=newest(),
         )
         return facts.model_copy(update=self.world.facts)
 

@@ -19,6 +19,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel
 from temporalio.client import Client
 
+from activities.payloads import RunningChange
 from activities.ports import CsrSeen, CsrSnapshot
 from domain.certificate import LOOPBACK, USAGES, Kind, SigningPolicy, node_names
 from domain.configuration import Configuration
@@ -151,6 +152,8 @@ class World:
         #: Raised after the effect: the answer is lost, and the next attempt finds what this one did.
         self.lost: dict[str, list[Exception]] = {}
         self.gates: dict[str, asyncio.Event] = {}
+        #: Takes the place of the change that runs on this cluster.
+        self.behind: RunningChange | None = None
         #: Waits that do not see what they wait for.
         self.held: set[str] = set()
         #: Waits that have met their being held.
@@ -318,6 +321,13 @@ class World:
                 else:
                     self.state.members.append(Member(id=max(ids, default=0) + 1, ordinal=int(ordinal)))
         return len(self.state.cluster_ids)
+
+    def run_release(self, version: str) -> None:
+        """All nodes run another release than the file's, and it is final."""
+        self.stand_on(version)
+        assert self.state.spec is not None
+        self.state.spec = self.state.spec.model_copy(update={"upgraded_from": ""})
+        self.state.active, self.state.preserved = version[1:].rpartition(".")[0], ""
 
     def stand_on(self, version: str) -> None:
         """All nodes run a new release, which is not final."""
