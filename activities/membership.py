@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Literal
 
@@ -80,6 +81,7 @@ class MembershipActivities:
                     hint="Nothing was changed. Mend the ranges that it names, then ask again.",
                 )
             found, _ = await self._look(asking, request)
+            return Members(nodes=found, left=_left(found) if _tell(found) else _counted(answer))
         return Members(nodes=found, left=_left(found))
 
     @activity.defn(name="nodes.follow")
@@ -205,7 +207,7 @@ class MembershipActivities:
     async def _count(self, asking: Asking, request: FollowRequest) -> tuple[int, tuple[NodeStatus, ...]]:
         found, can_check = await self._look(asking, request)
         still = [node for node in found if node.is_member]
-        if all(node.is_live and node.replicas is not None for node in still):
+        if _tell(still):
             return _left(found), found
         answer = await self._command(
             asking, request, tuple(node.id for node in still), checks="skip" if can_check else ""
@@ -219,6 +221,11 @@ def _of(rows: tuple[NodeStatus, ...], ids: tuple[int, ...]) -> tuple[NodeStatus,
 
 def _can_check(rows: tuple[NodeStatus, ...]) -> bool:
     return any(has_checks(node.build) for node in rows)
+
+
+def _tell(found: Sequence[NodeStatus]) -> bool:
+    """Whether all that have not left say themselves how many replicas they hold; the dead do not."""
+    return all(node.is_live and node.replicas is not None for node in found if node.is_member)
 
 
 def _left(found: tuple[NodeStatus, ...]) -> int:

@@ -128,6 +128,17 @@ async def test_following_tells_news_and_otherwise_ends_after_a_while(
     assert world.nodes.commands == []
 
 
+async def test_of_a_dead_node_the_command_counts_from_the_beginning(
+    world: World, activities: MembershipActivities
+) -> None:
+    world.nodes.members[2] |= {"is_live": "false", "address": ""}
+    world.nodes.moves = 4  # what it is then said to have told last is another number
+
+    begun = await run(activities.decommission, about(world, 2))
+
+    assert (begun.left, begun.nodes[0].is_live) == (9, False)
+
+
 async def test_of_a_dead_node_the_command_s_count_is_believed_and_not_what_it_last_said(
     world: World, activities: MembershipActivities
 ) -> None:
