@@ -116,7 +116,8 @@ class DepartureWorkflow(TargetWorkflow[Done]):
                 told = told or await self._what_holds(spec, ids, followed)
                 self._check_stall(progress, told, stalled=now - moved_at)
             self._detail(step, f"{progress.sentence()}{told}")
-        self._detail(step, f"all {total} replicas moved away" if total else "no replicas were left on them")
+        all_of_them = "its one replica" if total == 1 else f"all {total} replicas"
+        self._detail(step, f"{all_of_them} moved away" if total else "no replicas were left on them")
 
     def _follow_request(
         self,
