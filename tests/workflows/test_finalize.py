@@ -126,8 +126,8 @@ async def test_refuses_while_nodes_run_different_releases(stage: Stage) -> None:
 async def test_a_migration_that_stands_still_ends_with_its_cause_and_the_same_command_follows_it_again(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.retries.VERSION_STALLED_AFTER", timedelta(0))
-    monkeypatch.setattr("workflows.retries.VERSION_STALLED_FOR", timedelta(0))
+    monkeypatch.setattr("workflows.finalize.VERSION_STALLED_AFTER", timedelta(0))
+    monkeypatch.setattr("workflows.finalize.VERSION_STALLED_FOR", timedelta(0))
     upgraded(stage)
     stage.world.holds = "n3 (cockroachdb-2) is decommissioning"
     stage.answer_all("approve", BOB, CAROL)
