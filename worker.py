@@ -49,6 +49,7 @@ from activities.looks import LookActivities
 from activities.manifests.installation import installation
 from activities.membership import MembershipActivities
 from activities.nodes import NodeActivities
+from activities.observing import ObservingActivities
 from activities.running import RunningActivities
 from activities.scaling import ScalingActivities
 from activities.settings import WorkerSettings
@@ -133,7 +134,7 @@ async def ops_worker(
     site = settings.site
     async with await Api.connect(_given(settings.ops_kubeconfig, "CRDBOPS_OPS_KUBECONFIG")) as api:
         cluster, csrs, nodes = KubeCluster(api), KubeCsrs(api), RoachNodes(KubeExec(api))
-        running = TemporalRunning(client)
+        running, upgrading = TemporalRunning(client), UpgradingActivities(cluster, nodes, configuration)
         served = [
             AuthorizationActivities(configuration, ring),
             ClusterActivities(cluster, configuration),
@@ -142,7 +143,8 @@ async def ops_worker(
             MembershipActivities(nodes, cluster),
             ScalingActivities(cluster, nodes, configuration),
             DrillingActivities(cluster, nodes),
-            UpgradingActivities(cluster, nodes, configuration),
+            upgrading,
+            ObservingActivities(upgrading),
             SqlActivities(nodes),
             RunningActivities(running),
             LookActivities(cluster, csrs, nodes, configuration, running=running),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from domain.configuration import ApprovalRule
 from domain.model import ClusterRef, ClusterSpec
+from domain.observation import Observation
 from domain.upgrade import PodRun, UpgradeFacts
 
 
@@ -16,9 +18,10 @@ class _Payload(BaseModel):
 
 
 class UpgradeObserveRequest(_Payload):
-    """Gather the facts of an upgrade."""
+    """Gather the facts of an upgrade; with a `version`, also which Kubernetes nodes have its image."""
 
     ref: ClusterRef
+    version: str = ""
 
 
 class UpgradeTerms(_Payload):
@@ -110,3 +113,17 @@ class ActiveVersion(_Payload):
     active: str
     preserved: str = ""
     holds: str = ""
+
+
+class WatchRequest(_Payload):
+    """Look at an upgrade that is not final until it is over, or is seen twice as other than `known`, or `until`.
+
+    What is not well now is told from `quiet_until` on. `version` and `before`: what was upgraded to, and from.
+    """
+
+    ref: ClusterRef
+    version: str
+    before: str
+    known: Observation
+    until: datetime
+    quiet_until: datetime

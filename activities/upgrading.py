@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from contextlib import aclosing
 from datetime import timedelta
 
 from temporalio import activity
 
-from activities import active_version, pods, preflight, rolling
+from activities import active_version, images, pods, preflight, rolling
 from activities.applying import check_ours
 from activities.asking import Asking
 from activities.manifests import rights
+from activities.manifests.client_pod import CLIENT_CONTAINER
 from activities.manifests.labels import SPEC, selector_text
 from activities.manifests.statefulset import DATABASE_CONTAINER
 from activities.patience import GRACE_SECONDS, Patience
@@ -38,9 +40,10 @@ from domain.configuration import Configuration
 from domain.errors import BrokenError, NotReadyError, RefusedError, TransientError
 from domain.finalization import held_by
 from domain.health import places
-from domain.model import STATEFULSET, ClusterRef, ClusterSpec, NodeRef
+from domain.model import CLIENT_POD, STATEFULSET, ClusterRef, ClusterSpec, NodeRef
 from domain.releases import newest, series_of
 from domain.upgrade import UpgradeFacts
+from domain.upgrade_facts import WorkerImage
 
 #: The database's own rows are renewed every ten seconds; it is asked at most this often.
 POLL_SECONDS = 5.0
@@ -75,16 +78,27 @@ class UpgradingActivities:
     @activity.defn(name="upgrading.observe")
     async def observe(self, request: UpgradeObserveRequest) -> UpgradeObserved:
         """Gather the facts, of the template as its controller sees it too. Repeating it only reads again."""
-        ref = request.ref
-        found, listing, missing = await asyncio.gather(
+        ref, rules = request.ref, rights.ops_rules(self._configuration, request.ref)
+        facts, missing = await asyncio.gather(
+            self.facts(ref, version=request.version), self._cluster.missing_rules(rules)
+        )
+        said = {"missing_rules": tuple(rule.sentence() for rule in missing), "newest": newest()}
+        facts = facts.model_copy(update=said)
+        return UpgradeObserved(facts=facts, terms=terms_of(self._configuration, ref))
+
+    async def facts(self, ref: ClusterRef, *, version: str = "") -> UpgradeFacts:
+        """Look at everything but our own rights.
+
+        Raises:
+            NotReadyError: `upgrade.not-seen`: the controller has not seen the last change.
+            RefusedError: `deploy.not-ours`.
+        """
+        found, listing = await asyncio.gather(
             self._cluster.get("StatefulSet", STATEFULSET, namespace=ref.namespace),
             self._cluster.list("Pod", namespace=ref.namespace, labels=selector_text(ref)),
-            self._cluster.missing_rules(rights.ops_rules(self._configuration, ref)),
         )
-        terms = terms_of(self._configuration, ref)
-        facts = UpgradeFacts(missing_rules=tuple(rule.sentence() for rule in missing), newest=newest())
         if found is None:
-            return UpgradeObserved(facts=facts, terms=terms)
+            return UpgradeFacts()
         check_ours(ref, "StatefulSet", found)
         spec, revision = preflight.recorded_spec(found), rolling.newest_revision(found)
         if not revision:
@@ -93,13 +107,14 @@ class UpgradingActivities:
                 f"StatefulSet/{STATEFULSET}: found that its controller has not seen the last change, expected it to.",
                 retry_after=_PAUSE,
             )
+        node_pods = rolling.node_pods(listing.items)
+        client = next((pod for pod in listing.items if pod["metadata"]["name"] == CLIENT_POD), None)
         said: dict[str, object] = {
             "recorded": spec,
             "live": preflight.live_set(found),
-            "pods": tuple(
-                rolling.pod_run(pod, ordinal, revision=revision)
-                for ordinal, pod in rolling.node_pods(listing.items).items()
-            ),
+            "pods": tuple(rolling.pod_run(pod, ordinal, revision=revision) for ordinal, pod in node_pods.items()),
+            "client_image": images.client_image(client, container=CLIENT_CONTAINER),
+            "pull_policy": images.pull_policy(found),
             "grace_seconds": found["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", _DEFAULT_GRACE),
         }
         if spec is not None:
@@ -107,7 +122,9 @@ class UpgradingActivities:
             said |= await asking.database()
             if "nodes" in said:
                 said |= await active_version.settings(asking)
-        return UpgradeObserved(facts=facts.model_copy(update=said), terms=terms)
+            if version:
+                said["workers"] = await self._workers(node_pods.values(), image=spec.image_of(version))
+        return UpgradeFacts.model_validate(said)
 
     @activity.defn(name="upgrading.guard")
     async def guard(self, request: GuardRequest) -> None:
@@ -227,6 +244,11 @@ class UpgradingActivities:
                 await asyncio.sleep(min(TICK_SECONDS, asked_at + self._poll - now))
 
     # --- what it looks at ---
+
+    async def _workers(self, node_pods: Iterable[Object], *, image: str) -> tuple[WorkerImage, ...]:
+        names = images.workers_of(node_pods)
+        found = await asyncio.gather(*(self._cluster.get("Node", name) for name in names))
+        return tuple(images.on_worker(node, image=image) for node in found if node is not None)
 
     async def _recorded(self, ref: ClusterRef) -> tuple[Object, ClusterSpec]:
         found = await self._cluster.get("StatefulSet", STATEFULSET, namespace=ref.namespace)

@@ -95,7 +95,13 @@ def chat_worker(client: Client, activities: ChatActivities) -> Worker:
     return Worker(
         client,
         task_queue=CHAT_QUEUE,
-        activities=[activities.show_operation, activities.show_card, activities.show_gate, activities.say],
+        activities=[
+            activities.show_operation,
+            activities.show_card,
+            activities.show_gate,
+            activities.show_observation,
+            activities.say,
+        ],
         max_concurrent_activities=50,
         graceful_shutdown_timeout=_GRACE,
     )

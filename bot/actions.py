@@ -21,14 +21,16 @@ from bot.cards.details import deny_view, details_view, loading_view, sorry_view
 from bot.cards.evidence import card_message, whose_of
 from bot.cards.failure import failure_message, plain_message, sentence
 from bot.cards.gate import gate_deny_view, gate_message
+from bot.cards.observation import observation_message
 from bot.clicks import Click
 from bot.decisions import Decisions
 from bot.messages import Messages, Origin
 from bot.modals import fill_modal, open_modal
 from bot.people import People
 from bot.ports import GatewayPort
+from bot.requests import Requests
 from bot.roots import Roots
-from domain.errors import OpsError
+from domain.errors import OpsError, RefusedError
 from operations.certify import CertifyStatus
 from operations.chat import MessageRef
 from operations.gate import GateStatus
@@ -59,6 +61,7 @@ class Actions:
         decisions: Signs and sends decisions.
         messages: Posts and redraws.
         roots: Draws root messages.
+        requests: Starts changes.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Actions:
         decisions: Decisions,
         messages: Messages,
         roots: Roots,
+        requests: Requests,
     ) -> None:
         self._client = client
         self._gateway = gateway
@@ -76,6 +80,7 @@ class Actions:
         self._decisions = decisions
         self._messages = messages
         self._roots = roots
+        self._requests = requests
         self._told: OrderedDict[tuple[str, str, str], None] = OrderedDict()
 
     async def approve(self, asker: Asker, click: Click) -> None:
@@ -129,6 +134,21 @@ class Actions:
 
         # The button stands on an answer that only this person sees: there is nothing to redraw.
         await self._decided(asker, click.model_copy(update={"ts": ""}), work(), doing="change")
+
+    async def start(self, name: str, asker: Asker, click: Click) -> None:
+        """Start the change that a button of an upgrade that is not final leads to, as its command does."""
+
+        async def work() -> DecisionReceipt:
+            # Of this upgrade alone: the card of one that is over starts nothing, whatever runs by now.
+            target = await self._gateway.target(click.value.workflow_id, run_id=click.value.run_id)
+            if not target.is_open:
+                hint = f"/crdb {name} asks for it by hand."
+                raise RefusedError("decision.closed", "This upgrade is not observed any more.", hint=hint)
+            started = await self._requests.start(name, click.value.ref, asker, trigger=click.stamp)
+            await asker.tell(started, messages=self._messages)
+            return DecisionReceipt()
+
+        await self._decided(asker, click, work(), doing=f"ask for {name} of")
 
     async def open_deny(self, asker: Asker, click: Click, *, trigger: str) -> None:
         """Open the modal that asks why, unless it is known by then that the person may not deny."""
@@ -195,7 +215,11 @@ class Actions:
         value = click.value
         ref = MessageRef(channel=click.channel, ts=click.ts)
         try:
-            if value.is_certify:
+            if value.is_observation:
+                seen = await self._gateway.observe_status(value.workflow_id, run_id=value.run_id)
+                message = observation_message(seen, url=self._gateway.url(value.workflow_id, run_id=value.run_id))
+                await self._messages.edit(ref, message, sequence=seen.sequence, state=seen.state, is_repair=True)
+            elif value.is_certify:
                 card = await self._gateway.certify_status(value.workflow_id, run_id=value.run_id)
                 message = card_message(card, url=self._gateway.url(value.workflow_id, run_id=value.run_id))
                 await self._messages.edit(ref, message, sequence=card.sequence, state=card.state, is_repair=True)

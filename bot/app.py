@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -22,6 +23,7 @@ from bot.cards.details import DENY_CALLBACK
 from bot.cards.evidence import APPROVE, DENY, DETAILS
 from bot.cards.failure import RETARGET, failure_message
 from bot.cards.gate import DENY_NOW
+from bot.cards.observation import FINALIZE, ROLL_BACK
 from bot.cards.operation import ASK_AGAIN, CANCEL, OPEN, PAUSE, RESUME, REVIEW
 from bot.cards.review import CALLBACK as REVIEW_CALLBACK
 from bot.command import COMMAND
@@ -114,7 +116,7 @@ def build_app(
     decisions = Decisions(gateway, signer, people, configuration, clock=clock)
     requests = Requests(gateway, signer, people, decisions, configuration, version=version, clock=clock)
     roots = Roots(gateway, messages)
-    actions = Actions(client, gateway, people, decisions, messages, roots)
+    actions = Actions(client, gateway, people, decisions, messages, roots, requests)
     review = Review(client, gateway, people, decisions, messages, actions)
     listeners = Listeners(client, requests, actions, review, people, gateway, messages, tasks)
 
@@ -128,6 +130,8 @@ def build_app(
         (PAUSE, actions.pause),
         (RESUME, actions.resume),
         (RETARGET, actions.retarget),
+        (FINALIZE, partial(actions.start, "finalize")),
+        (ROLL_BACK, partial(actions.start, "rollback")),
     ):
         app.action(action_id)(listeners.click(action_id, work))
     app.action(DENY)(listeners.deny)

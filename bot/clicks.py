@@ -37,8 +37,13 @@ class ButtonValue(BaseModel):
         return not self.is_certify and self.approval_id not in ("", self.run_id)
 
     @property
+    def is_observation(self) -> bool:
+        """Whether it names an upgrade that is not final."""
+        return self.workflow_id.endswith("/observe")
+
+    @property
     def ref(self) -> ClusterRef:
-        """The cluster that a change's workflow id names.
+        """The cluster that the workflow id of a change, or of what observes its upgrade, names.
 
         Raises:
             InvalidRequestError: `click.unreadable`.

@@ -21,6 +21,7 @@ from bot.cards import blocks as b
 from bot.cards.blocks import Message
 from bot.cards.evidence import card_message
 from bot.cards.gate import gate_message
+from bot.cards.observation import observation_message
 from bot.messages import Drawing, Messages, Origin
 from bot.ports import GatewayPort
 from bot.roots import Roots
@@ -30,11 +31,13 @@ from operations.chat import (
     SAY,
     SHOW_CARD,
     SHOW_GATE,
+    SHOW_OBSERVATION,
     SHOW_OPERATION,
     MessageRef,
     Say,
     ShowCard,
     ShowGate,
+    ShowObservation,
     ShowOperation,
 )
 
@@ -131,6 +134,31 @@ class ChatActivities:
             home = Home(home.channel or request.channel, home.root_ts)
             return await self._post_card(
                 message, origin, home, status.sequence, status.state, is_ended=status.state != "pending"
+            )
+
+    @activity.defn(name=SHOW_OBSERVATION)
+    async def show_observation(self, request: ShowObservation) -> MessageRef:
+        """Say what goes with it, then post or redraw the card. Safe to repeat: both are found by their metadata.
+
+        The card is seen in the channel as well: people come back to it after days.
+        """
+        if request.say is not None:
+            await self.say(request.say)
+        status = request.status
+        message = observation_message(status, url=self._gateway.url(status.workflow_id, run_id=status.run_id))
+        with _reported("observation", workflow_id=status.workflow_id, run_id=status.run_id):
+            if request.message is not None:
+                return await self._redraw(request.message, message, status.sequence, status.state)
+            return await self._post_in_thread(
+                message,
+                channel=request.channel,
+                origin=Origin(status.workflow_id, status.run_id, "observation"),
+                sequence=status.sequence,
+                state=status.state,
+                thread_ts=request.thread_ts,
+                is_broadcast=bool(request.thread_ts),
+                look_first=_may_be_repeat() or status.is_over,
+                since=0.0 if status.is_over else _since(),
             )
 
     async def _post_card(

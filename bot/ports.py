@@ -17,6 +17,7 @@ from operations.base import Operation, Start
 from operations.certify import CertifyStatus
 from operations.gate import GateStatus
 from operations.messages import Decision, DecisionReceipt, OperationStatus
+from operations.observe import ObserveStatus
 
 
 class GatewayPort(Protocol):
@@ -70,6 +71,9 @@ class GatewayPort(Protocol):
 
     async def operation_status(self, workflow_id: str, *, run_id: str) -> OperationStatus:
         """Ask a change for all that its message shows."""
+
+    async def observe_status(self, workflow_id: str, *, run_id: str) -> ObserveStatus:
+        """Ask what observes an upgrade for all that its card shows."""
 
     async def look(
         self, operation: Operation, ref: ClusterRef, *, request_id: str, timeout: timedelta = timedelta(seconds=8)

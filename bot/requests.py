@@ -120,6 +120,25 @@ class Requests:
         if not self._people.holds(identity, role):
             raise RefusedError("role.missing", missing_role(self._policy, role))
 
+    async def start(self, name: str, ref: ClusterRef, asker: Asker, *, trigger: str) -> Message:
+        """Start a change that needs no more than its cluster, as a button does.
+
+        Args:
+            name: The operation.
+            ref: The cluster.
+            asker: Who clicked.
+            trigger: Slack's id of this one click: delivered twice it is one request.
+
+        Raises:
+            OpsError: As for a command.
+        """
+        operation = find(name)
+        assert operation is not None
+        identity = await self._people.identify(asker.user, team_id=asker.team, is_fresh=True)
+        self._require_role(operation, identity)
+        command = Command(operation=operation, request=operation.request.model_validate({"ref": ref}))
+        return await self._start(command, asker, identity, trigger=trigger)
+
     async def _start(self, command: Command, asker: Asker, identity: Identity, *, trigger: str) -> Message:
         ref, operation, person = _ref(command), command.operation, identity.person
         request_id = _request_id(asker, trigger)

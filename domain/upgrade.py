@@ -28,7 +28,7 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-UpgradeStepKind = Literal["guard", "roll", "back", "finalize", "record"]
+UpgradeStepKind = Literal["guard", "roll", "back", "client", "finalize", "record"]
 
 
 class UpgradeStep(_Value):
@@ -37,8 +37,14 @@ class UpgradeStep(_Value):
     guard: cluster.preserve_downgrade_option becomes `version`, the active series (major only); "" clears it, once all
     nodes are back on the release before. roll: the template gets `version` and `partition`; the pod of `ordinal` alone
     is restarted, comes back, runs `version`, and every range has its copies. back: that pod runs `version` already and
-    is only waited for and verified. finalize: the preserved downgrade is cleared, and the active version followed to
-    the series of `version`. record: the template gets `version` and partition 0, the spec says what runs.
+    is only waited for and verified. client: the client pod is made again with the image of `version`. finalize: the
+    preserved downgrade is cleared, and the active version followed to the series of `version`. record: the template
+    gets `version` and partition 0, the spec says what runs.
+
+    The client pod keeps the older release while nodes of both run. A server that is not final takes the commands of the
+    release before, and of its own; an older one is never asked by a newer client, whose commands and columns it may not
+    know. So the pod follows last, before anything can be made final (from then on the older client is turned away), and
+    returns first.
 
     `is_canary`: the first node on the new release, after which people decide. `upgraded_from` is recorded by roll and
     record. `partition` is the ordinal, or above all: that holds the controller off every pod, since those above this
@@ -86,6 +92,7 @@ def plan_upgrade(
     wrong = against_target(facts, wanted)
     reasons = against_upgrade(
         facts,
+        wanted,
         has_steps=any(step.kind != "record" for step in found),
         mending=mending,
         has_answer=bool(backup) or not is_major,
@@ -93,6 +100,8 @@ def plan_upgrade(
     )
     unknown = _unknown(facts, wanted) if any(step.kind != "record" for step in found) else ()
     lines = [*unknown, *map(sentence, found)] or [f"nothing: all {facts.replicas} nodes run {wanted}"]
+    if any(step.kind == "roll" for step in found):
+        lines += on_workers(facts, wanted)
     if is_major:
         lines.append("until /crdb finalize makes it final, /crdb rollback leads back; afterwards nothing does")
     return UpgradePlan(
@@ -132,6 +141,8 @@ def plan_finalize(facts: UpgradeFacts) -> UpgradePlan:
     is_left_over = bool(facts.upgraded_from) and series_of(facts.upgraded_from) != facts.series
     found = list[UpgradeStep]()
     build = next(iter(newer or facts.builds), "")
+    if build and newer and not facts.is_client_on(build):
+        found.append(UpgradeStep(kind="client", version=build))
     if build and (newer or facts.preserved or not is_settled(facts.active)):
         found.append(UpgradeStep(kind="finalize", version=build))
     if build and (newer or is_left_over):
@@ -163,10 +174,23 @@ def sentence(step: UpgradeStep) -> str:
             return f"restart {pod} with {step.version}: live, its build verified, all ranges replicated{canary}"
         case "back":
             return f"wait until {pod} is back with {step.version} and all ranges are replicated{canary}"
+        case "client":
+            return f"make the client pod again with {step.version}; its key and certificate are kept"
         case "finalize":
             return f"let the database migrate to {series_of(step.version)}; nothing takes this back"
         case "record":
             return f"record {step.version}, which is what all nodes run"
+
+
+def on_workers(facts: UpgradeFacts, version: str) -> tuple[str, ...]:
+    """Say on which Kubernetes nodes the image is, as far as they say: one that they do not list may be there too."""
+    if not facts.workers:
+        return ()
+    missing = [worker.worker for worker in facts.workers if not worker.has_image]
+    said = f"image {version}: on {len(facts.workers) - len(missing)} of {len(facts.workers)} workers already"
+    if missing:
+        said += f"; not seen on {', '.join(missing)}: pulled by the first pod there, which stops alone if that fails"
+    return (said,)
 
 
 def _unknown(facts: UpgradeFacts, wanted: str) -> tuple[str, ...]:
@@ -240,6 +264,8 @@ def _steps(
     found += [mend(o) for o in stuck]
     found += [back(o) for o in down if o not in stuck]
     found += [roll(o, partition=o) for o in left]
+    if not facts.is_client_on(wanted):
+        found.insert(0 if is_back else len(found), UpgradeStep(kind="client", version=wanted))
     if is_back and facts.preserved:
         found.append(UpgradeStep(kind="guard"))
     after = before if stays else ""

@@ -34,12 +34,22 @@ class PodRun(_Value):
     trouble: str = ""
 
 
+class WorkerImage(_Value):
+    """Whether a Kubernetes node lists the wanted image. `lists_all`: what it does not list it does not have."""
+
+    worker: str
+    has_image: bool
+    lists_all: bool
+
+
 class UpgradeFacts(_Value):
     """What is there. `active` is the active cluster version (`25.2`, or a value in between while it is migrated).
 
     `preserved`: cluster.preserve_downgrade_option, "" when it is not set. `grace_seconds`: of the pod template;
     `drain_seconds`: the sum of the database's own drain settings, None where it could not be asked. `newest`: the
     newest series of the table (`domain.releases`) of whoever looked, so that a run never decides by a later one.
+    `client_image`: of the client pod, "" where there is none. `workers`: the Kubernetes nodes of the database's pods,
+    `pull_policy` when these pull.
     """
 
     recorded: ClusterSpec | None = None
@@ -53,6 +63,9 @@ class UpgradeFacts(_Value):
     grace_seconds: int = 300
     drain_seconds: int | None = None
     missing_rules: tuple[str, ...] = ()
+    client_image: str = ""
+    workers: tuple[WorkerImage, ...] = ()
+    pull_policy: str = ""
     newest: str = ""
 
     @property
@@ -85,6 +98,10 @@ class UpgradeFacts(_Value):
     def builds(self) -> tuple[str, ...]:
         """What live members run, as they say themselves."""
         return tuple(sorted({node.build for node in self.nodes if node.is_member and node.is_live and node.build}))
+
+    def is_client_on(self, version: str) -> bool:
+        """Whether the client pod is of a release; where there is none, nothing says otherwise."""
+        return not self.client_image or self.recorded is None or self.client_image == self.recorded.image_of(version)
 
     def pod(self, ordinal: int) -> PodRun:
         """Return the pod of an ordinal; where there is none, one that runs nothing."""

@@ -40,12 +40,13 @@ def against_target(facts: UpgradeFacts, wanted: str) -> tuple[Reason, ...]:
 
 
 def against_upgrade(
-    facts: UpgradeFacts, *, has_steps: bool, mending: Collection[int], has_answer: bool, is_first: bool
+    facts: UpgradeFacts, wanted: str, *, has_steps: bool, mending: Collection[int], has_answer: bool, is_first: bool
 ) -> tuple[Reason, ...]:
     """Say what else speaks against an upgrade.
 
     Args:
         facts: What is there.
+        wanted: The release to run.
         has_steps: There is more to do than to record what runs; else nothing but the standing counts.
         mending: Ordinals that are down and that the plan itself waits for.
         has_answer: The question about a backup was answered, or need not be.
@@ -58,6 +59,7 @@ def against_upgrade(
     if not is_first:
         return tuple(reasons)
     reasons += [*_preserved(facts), *_nodes(facts, mending), *_scaling(facts), *_ranges(facts, mending), *_grace(facts)]
+    reasons += _images(facts, wanted)
     if not has_answer:
         said = ("backup", "no answer", "backup=taken or backup=none", "a major upgrade that is final is never undone")
         reasons.append(_reason("upgrade.backup-unsaid", *said))
@@ -241,6 +243,18 @@ def _grace(facts: UpgradeFacts) -> list[Reason]:
     expected = f"at least {drain + _GRACE_MARGIN} s: the server.shutdown settings take {drain} s"
     hint = "lower those settings, or a node is killed while it drains"
     return [_reason("upgrade.short-grace", "grace period", f"{facts.grace_seconds} s", expected, hint)]
+
+
+def _images(facts: UpgradeFacts, wanted: str) -> list[Reason]:
+    """Name workers that surely have no image and may not pull it; what a worker only does not list is no reason."""
+    if facts.pull_policy != "Never" or facts.recorded is None:
+        return []
+    image, hint = facts.recorded.image_of(wanted), "load it there, or let the StatefulSet pull: imagePullPolicy"
+    return [
+        _reason("upgrade.image-absent", "image", f"none on {one.worker}, imagePullPolicy Never", image, hint)
+        for one in facts.workers
+        if one.lists_all and not one.has_image
+    ]
 
 
 def _and(names: Collection[str]) -> str:

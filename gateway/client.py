@@ -44,6 +44,7 @@ from operations.base import LookStart, Operation, Start
 from operations.certify import CertifyStatus
 from operations.gate import GATES, Gates, GateStatus
 from operations.messages import STATUS, Claims, Decision, DecisionReceipt, OperationStatus
+from operations.observe import ObserveStatus
 from operations.queues import (
     CLUSTER,
     OPERATION,
@@ -271,6 +272,10 @@ class OperationsClient(ApprovalReads):
     async def operation_status(self, workflow_id: str, *, run_id: str) -> OperationStatus:
         """Ask a change for all that its message shows."""
         return await self._query(workflow_id, run_id=run_id, result=OperationStatus)
+
+    async def observe_status(self, workflow_id: str, *, run_id: str) -> ObserveStatus:
+        """Ask what observes an upgrade for all that its card shows."""
+        return await self._query(workflow_id, run_id=run_id, result=ObserveStatus)
 
     async def _query(self, workflow_id: str, *, run_id: str, result: type[_Answer], name: str = STATUS) -> _Answer:
         try:

@@ -12,10 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from operations.certify import CertifyStatus
 from operations.gate import GateStatus
 from operations.messages import OperationStatus
+from operations.observe import ObserveStatus
 
 SHOW_OPERATION = "chat.show_operation"
 SHOW_CARD = "chat.show_card"
 SHOW_GATE = "chat.show_gate"
+SHOW_OBSERVATION = "chat.show_observation"
 SAY = "chat.say"
 
 
@@ -86,3 +88,17 @@ class Say(_Payload):
     mention: str = ""
     audience: tuple[str, ...] = Field(default=(), description="ids of user groups and people who are mentioned")
     about: MessageRef | None = Field(default=None, description="the message that is meant; the bot adds a link to it")
+
+
+class ShowObservation(_Payload):
+    """Post the card of an upgrade that is not final into the upgrade's thread, or redraw it; `say` goes with it.
+
+    One activity for both: what is said in the thread is what the card shows from then on, and a week of it shall be few
+    events of the history.
+    """
+
+    channel: str
+    status: ObserveStatus
+    thread_ts: str = ""
+    message: MessageRef | None = None
+    say: Say | None = None

@@ -130,6 +130,7 @@ class UpgradeOver(_Message):
     """Signal from finalize or rollback to who observes the upgrade: how it ended, in words without a full stop."""
 
     sentence: str
+    outcome: Literal["final", "rolled-back"] = "final"
 
 
 StepState = Literal["todo", "running", "person", "done", "skipped", "failed"]

@@ -29,7 +29,8 @@ with workflow.unsafe.imports_passed_through():
 class FinalizeWorkflow(RollingWorkflow[FinalizeResult]):
     """Make an upgrade final.
 
-    1. Preflight: every node runs the release and lives, none is leaving; then the plan.
+    1. Preflight: every node runs the release and lives, none is leaving; then the plan. A client pod of an older
+       release, which the database would turn away afterwards, is made again.
     2. People decide, since it takes the way back. Until then it can be cancelled.
     3. cluster.preserve_downgrade_option is reset, and the database migrates by itself.
     4. The active version is followed until it is the release's. One that stands still is told with its cause.
@@ -69,6 +70,9 @@ class FinalizeWorkflow(RollingWorkflow[FinalizeResult]):
             self._edit(state="nothing")
             return self._result("nothing-to-do", plan)
         version, self._before = plan.steps[0].version, facts.upgraded_from
+        for step in plan.steps:
+            if step.kind == "client":
+                await self._client(step, facts)
         if facts.preserved:
             await self._decision(facts, plan.steps[0])
             await self._reset(facts)
@@ -80,7 +84,7 @@ class FinalizeWorkflow(RollingWorkflow[FinalizeResult]):
             facts = (await self._observe()).facts
             self._notice(facts)
             await self._write("record", UpgradeStep(kind="record", version=version), facts)
-        await end_observing(self._ref, f"{version} is final, active version {self._active}")
+        await end_observing(self._ref, f"{version} is final, active version {self._active}", outcome="final")
         return self._result("finalized", plan)
 
     async def _reset(self, facts: UpgradeFacts) -> None:

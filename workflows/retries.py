@@ -214,8 +214,24 @@ VERSION_LOOK = timedelta(seconds=60)
 VERSION_STALLED_AFTER = timedelta(minutes=5)
 #: The active version has not changed for this long: the change ends, which stops no migration, and names the cause.
 VERSION_STALLED_FOR = timedelta(hours=1)
-#: From the end of its time of observation an upgrade that is not final is kept in mind this long: one reminder more.
-OBSERVED_AT_MOST = timedelta(days=7)
+#: Looking whether an upgrade that is not final has changed: each attempt is one look, and the next one comes when it
+#: asks for it, which leaves no events in the history.
+WATCH = Terms(
+    start_to_close_timeout=timedelta(minutes=2),
+    heartbeat_timeout=timedelta(seconds=10),
+    retry_policy=_STEADY,
+)
+#: Time that a watch has beyond the moment for which it is asked, to end by itself.
+WATCH_SPARE = timedelta(hours=1)
+#: Pause before a watch that was refused, such as by a right that was taken, is tried again.
+WATCH_AGAIN = timedelta(days=1)
+#: People are reminded of an upgrade that is not final when its time of observation is over, and so long after that;
+REMINDED_AFTER = (timedelta(0), timedelta(days=3), timedelta(days=7))
+#: later this often: it keeps every scale and every other upgrade out.
+REMINDED_SELDOM = timedelta(days=30)
+#: A second change of what is not well is told this long after the first, the next one twice as long after that, and so
+#: on: a node that comes and goes for a week is told of a dozen times.
+NOTICED_AFTER = timedelta(minutes=10)
 #: Pause before a pod that cannot start is looked at again, where people chose to wait: the kubelet tries an image again
 #: after five minutes at most.
 TRY_AGAIN_AFTER = timedelta(minutes=5)

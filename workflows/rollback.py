@@ -19,8 +19,8 @@ class RollbackWorkflow(RollingWorkflow[RollbackResult]):
     """Roll an upgrade back.
 
     1. Preflight: the upgrade is not final, and the release before it is recorded; then the plan.
-    2. The nodes that run the new release, highest ordinal first: restarted on the release before, back, its build
-       verified, all ranges replicated, seen twice.
+    2. The client pod, where it is of the new release; then the nodes that run that, highest ordinal first: restarted on
+       the release before, back, its build verified, all ranges replicated, seen twice.
     3. What kept the way back is reset, and the release is recorded.
 
     After every step it looks again and plans anew. A pause holds it before the next node. A cancel stops between two
@@ -53,7 +53,7 @@ class RollbackWorkflow(RollingWorkflow[RollbackResult]):
             self._edit(state="nothing")
             return self._result("nothing-to-do", plan)
         await self._or_say_how_it_stands(partial(self._roll_back, plan))
-        await end_observing(self._ref, f"rolled back to {self._back}")
+        await end_observing(self._ref, f"rolled back to {self._back}", outcome="rolled-back")
         return self._result("rolled-back", plan)
 
     def _result(self, outcome: Literal["rolled-back", "nothing-to-do", "plan"], plan: UpgradePlan) -> RollbackResult:

@@ -16,6 +16,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.cluster import ClusterActivities
+    from activities.payloads import ClientPodRequest, ClusterRequest
     from activities.upgrade_payloads import (
         Back,
         BackRequest,
@@ -35,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.health import HealthyWorkflow
     from workflows.pausing import PausableWorkflow
     from workflows.problems import problem_of
-    from workflows.retries import APPLY, HEALTHY_WITHIN, MEMBERSHIP, RESTARTED, TRY_AGAIN_AFTER
+    from workflows.retries import APPLY, HEALTHY_WITHIN, MEMBERSHIP, RESTARTED, RUNNING, TRY_AGAIN_AFTER
     from workflows.upgrade_card import card_step, standing
     from workflows.upgrade_questions import not_well_question, stuck_question
 
@@ -65,14 +67,16 @@ class RollingWorkflow(GatedWorkflow[Done], PausableWorkflow[Done], HealthyWorkfl
         #: Release and partition as this run has found or written them last.
         self._template = ("", 0)
 
-    async def _look(self, plan: Planner, *, code: str, refused: str) -> tuple[UpgradeFacts, UpgradePlan]:
-        """Preflight: the facts, the terms, the plan; with reasons against, the run ends here.
+    async def _look(
+        self, plan: Planner, *, code: str, refused: str, version: str = ""
+    ) -> tuple[UpgradeFacts, UpgradePlan]:
+        """Preflight: the facts (with a version, also where its image is), the terms, the plan; or the run ends here.
 
         Raises:
             RefusedError: With that code and every reason.
         """
         with self._step("preflight"):
-            observed = await self._observe()
+            observed = await self._observe(version=version)
             facts, self._terms = observed.facts, observed.terms
             made = plan(facts)
             self._edit(plan=made.lines, facts=made.drift)
@@ -133,6 +137,8 @@ class RollingWorkflow(GatedWorkflow[Done], PausableWorkflow[Done], HealthyWorkfl
             match step.kind:
                 case "guard":
                     await self._guard(facts, step.version)
+                case "client":
+                    await self._client(step, facts)
                 case "record":
                     await self._write(name, step, facts)
                 case "roll" | "back":
@@ -255,10 +261,10 @@ class RollingWorkflow(GatedWorkflow[Done], PausableWorkflow[Done], HealthyWorkfl
 
     # --- what the steps use ---
 
-    async def _observe(self) -> UpgradeObserved:
+    async def _observe(self, *, version: str = "") -> UpgradeObserved:
         return await workflow.execute_activity_method(
             UpgradingActivities.observe,
-            UpgradeObserveRequest(ref=self._ref),
+            UpgradeObserveRequest(ref=self._ref, version=version),
             summary="which release runs where, the active version, the nodes",
             **MEMBERSHIP,
         )
@@ -270,6 +276,24 @@ class RollingWorkflow(GatedWorkflow[Done], PausableWorkflow[Done], HealthyWorkfl
             GuardRequest(ref=self._ref, spec=facts.recorded, value=value),
             summary=f"preserve the downgrade to {value}" if value else "reset cluster.preserve_downgrade_option",
             **MEMBERSHIP,
+        )
+
+    async def _client(self, step: UpgradeStep, facts: UpgradeFacts) -> None:
+        """Have the client pod of the release, and running; its key and certificate stay in their Secret."""
+        assert facts.recorded is not None
+        update = {"version": step.version, "database_image": facts.recorded.image_of(step.version)}
+        spec = facts.recorded.model_copy(update=update)
+        await workflow.execute_activity_method(
+            ClusterActivities.client_pod,
+            ClientPodRequest(ref=self._ref, spec=spec, operation_id=self._status.run_id),
+            summary=sentence(step),
+            **APPLY,
+        )
+        await workflow.execute_activity_method(
+            ClusterActivities.wait_running,
+            ClusterRequest(ref=self._ref, spec=spec),
+            summary="wait until the client pod is ready",
+            **RUNNING,
         )
 
     async def _write(self, name: str, step: UpgradeStep, facts: UpgradeFacts) -> bool:

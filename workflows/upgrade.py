@@ -9,8 +9,10 @@ from typing import Literal
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from domain import roles
     from domain.errors import RefusedError
     from domain.model import NodeRef
+    from domain.observation import Observation, observed
     from domain.upgrade import UpgradeFacts, UpgradePlan, UpgradeStep, decision_wanted, plan_upgrade
     from operations.messages import OperationState
     from operations.upgrade import UpgradeResult, UpgradeStart
@@ -30,7 +32,7 @@ class UpgradeWorkflow(RollingWorkflow[UpgradeResult]):
     2. Major only: the downgrade is preserved, so that nothing becomes final by itself.
     3. The node of the highest ordinal first: restarted, back, its build verified, all ranges replicated, seen twice.
     4. It is left to run for a while, then people decide: go on, or roll back.
-    5. The other nodes, one at a time in the same way.
+    5. The other nodes, one at a time in the same way; then the client pod.
     6. The release is recorded. A major upgrade waits for `/crdb finalize` or `/crdb rollback`, without the lock.
 
     After every step it looks again and plans anew. A pause holds it before the next node. A cancel stops between two
@@ -57,7 +59,8 @@ class UpgradeWorkflow(RollingWorkflow[UpgradeResult]):
     async def _story(self) -> UpgradeResult:
         version = self._request.version
         first = partial(self._plan, is_first=True)
-        look = partial(self._look, first, code="upgrade.refused", refused=f"cannot be upgraded to {version}")
+        refused = f"cannot be upgraded to {version}"
+        look = partial(self._look, first, code="upgrade.refused", refused=refused, version=version)
         self._facts, plan = await look()
         if self._request.plan:
             self._edit(state="plan")
@@ -108,6 +111,7 @@ class UpgradeWorkflow(RollingWorkflow[UpgradeResult]):
         on = f"/crdb finalize makes it final, /crdb rollback returns to {self._before}"
         self._end = f"{said}; {on}"
         self._edit(facts=(*self._status.facts, said, on))
+        assert self._authorization is not None
         now, message = workflow.now(), self._painter.message
         await begin_observing(
             ObserveStart(
@@ -118,6 +122,8 @@ class UpgradeWorkflow(RollingWorkflow[UpgradeResult]):
                 until=now + timedelta(seconds=self._terms.observe),
                 channel=message.channel if message else self._channel,
                 thread_ts=message.ts if message else "",
+                seen=observed(self._facts, version=self._request.version, before=self._before, last=Observation()),
+                audience=roles.audience(self._authorization.policy, self._terms.finalize_rule.role),
             )
         )
         return "awaiting-finalization"
@@ -136,7 +142,7 @@ class UpgradeWorkflow(RollingWorkflow[UpgradeResult]):
             await self._wait(lambda: False, timeout=soak, summary=f"{pod} shows how {step.version} does")
         if is_asked:
             now = (await self._observe()).facts
-            seen = (f"it ran alone for {soak.total_seconds() / 60:.0f} min",) if soak else ()
+            seen = (f"it ran alone for {soak.total_seconds() / 60:g} min",) if soak else ()
             question = canary_question(now, step, rule=self._terms.rule, seen=seen)
             await self._go_on_or_turn_back(question, name)
         if soak or is_asked:

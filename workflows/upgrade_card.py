@@ -17,6 +17,8 @@ def card_step(step: UpgradeStep) -> tuple[str, str]:
             return "guard", f"Way back kept: cluster.preserve_downgrade_option {step.version}"
         case "guard":
             return "guard", "cluster.preserve_downgrade_option reset: nothing is left to return from"
+        case "client":
+            return "client", f"Client pod on {step.version}"
         case "record":
             return "record", f"{step.version} recorded"
         case _:

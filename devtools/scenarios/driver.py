@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,15 +60,22 @@ class Driver:
 
     async def type_change(self, persona: str, text: str) -> WorkflowHandle[Any, Any]:
         """Type a command that starts a change; return its run once Temporal has it."""
+        return await self._started(self.page.command(persona, text), text)
+
+    async def click_change(self, persona: str, message: Message, action: str) -> WorkflowHandle[Any, Any]:
+        """Click a button that starts a change; return its run once Temporal has it."""
+        return await self._started(self.page.click(persona, message, action), action)
+
+    async def _started(self, asking: Awaitable[dict[str, Any]], what: str) -> WorkflowHandle[Any, Any]:
         before = await self._run_id()
-        answer = await self.page.command(persona, text)
-        assert answer["ok"], f"{text} was not taken: {answer}"
+        answer = await asking
+        assert answer["ok"], f"{what} was not taken: {answer}"
 
         async def started() -> str | None:
             now = await self._run_id()
             return now if now != before else None
 
-        run_id = await until(started, f"{text} starts a run", seconds=30)
+        run_id = await until(started, f"{what} starts a run", seconds=30)
         return self.client.get_workflow_handle(change_id(REF), run_id=run_id)
 
     async def _run_id(self) -> str:

@@ -1,8 +1,8 @@
-"""Two upgrades that people turn back: one whose image cannot be had, one after two of three nodes.
+"""Three upgrades that people turn back: one whose image cannot be had, one after two of three nodes, a whole one.
 
 1. The first node cannot pull its image: it is told as stuck, with the reason; people say roll back, and no other pod
 was touched. 2. A major upgrade is cancelled between two nodes. 3. `/crdb rollback`: all on the release before, with the
-rows.
+rows. 4. The same upgrade to its end, and back by the button of its card; the client pod goes with both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from devtools.page import text_of
+from devtools.page import actions_of, text_of
 from devtools.scenarios.counted import check_no_message_twice
 from devtools.scenarios.driver import NODES, Driver, history_events, seconds_of
 from devtools.scenarios.scaled import answer, gate_card, uids
@@ -25,10 +25,12 @@ from devtools.scenarios.upgraded import (
     SECOND,
     SETTINGS,
     UPGRADE,
+    check_client,
     check_releases,
     check_rows,
     deploy_with_rows,
     ended_early,
+    observation,
     say,
     setting,
     until_step,
@@ -45,6 +47,7 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     asked = set(driver.csr_conditions())
     stuck = await _stuck(driver, told)
     back = await _rolled_back(driver, told)
+    await _whole_and_back(driver, told)
     told.check("no new request for a certificate", set(driver.csr_conditions()) == asked)
     await check_no_message_twice(driver, told)
     return {
@@ -109,6 +112,24 @@ async def _rolled_back(driver: Driver, told: Told) -> WorkflowHandle[Any, Any]:
     told.check("nothing preserves the downgrade any more", kept == "", found=kept)
     check_rows(driver, told)
     return back
+
+
+async def _whole_and_back(driver: Driver, told: Told) -> None:
+    run = await driver.type_change("ada", UPGRADE)
+    await say(driver, run, GO_ON, "approve")
+    result = await run.result()
+    told.check("upgraded, not final", result["outcome"] == "awaiting-finalization", found=result["outcome"])
+    check_client(driver, told, MAJOR)
+    card = await observation(driver, "which is not final")
+    back = await driver.click_change("erin", card, "roll_back")
+    told.say("erin clicks Roll back on the card")
+    result = await back.result()
+    told.check("rolled back", (result["outcome"], result["version"]) == ("rolled-back", VERSION), found=result)
+    check_releases(driver, told, dict.fromkeys(NODES, VERSION), active="25.2")
+    check_client(driver, told, VERSION)
+    check_rows(driver, told)
+    closed = await observation(driver, f"rolled back to {VERSION}")
+    told.check("the card says so, and offers nothing", not actions_of(closed), found=actions_of(closed))
 
 
 STORY = Story(play, settings=SETTINGS, versions=(MAJOR,))

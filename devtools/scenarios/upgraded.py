@@ -11,8 +11,8 @@ from typing import Any
 
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
-from devtools.page import text_of, until
-from devtools.scenarios.driver import CSRS, NODES, Driver
+from devtools.page import Message, text_of, until
+from devtools.scenarios.driver import CLIENT_POD, CSRS, NODES, Driver, origin_of
 from devtools.scenarios.scaled import answer, gate_card, rows
 from devtools.scenarios.told import Told
 from devtools.stack import VERSION
@@ -67,6 +67,24 @@ def check_releases(driver: Driver, told: Told, wanted: dict[str, str], *, active
         images == builds == wanted and version == active,
         found=(images, builds, version),
     )
+
+
+def check_client(driver: Driver, told: Told, version: str) -> None:
+    """Check that the client pod is of a release, in its image and in what its program says."""
+    (pod,) = (pod for pod in driver.objects("pods") if pod["metadata"]["name"] == CLIENT_POD)
+    image = pod["spec"]["containers"][0]["image"].rpartition(":")[2]
+    said = driver.kubectl("exec", CLIENT_POD, "--", "/cockroach/cockroach", "version")
+    told.check(f"the client pod is of {version}", image == version and version in said, found=(image, said))
+
+
+async def observation(driver: Driver, words: str, *, seconds: float = 60) -> Message:
+    """Wait until the newest card of an upgrade that is not final says something."""
+
+    async def look() -> Message | None:
+        cards = [m for m in await driver.page.messages("ada") if origin_of(m).get("kind") == "observation"]
+        return cards[-1] if cards and words.lower() in text_of(cards[-1]).lower() else None
+
+    return await until(look, f"the card of the upgrade says “{words}”", seconds=seconds)
 
 
 def setting(driver: Driver, name: str) -> str:

@@ -20,6 +20,7 @@ from operations.certify import CertifyStatus, DecisionRecord
 from operations.csr import CsrResult, CsrRow
 from operations.gate import GateStatus
 from operations.messages import Claims, Decision, DecisionReceipt, OperationStatus
+from operations.observe import ObserveStatus
 from tests.bot import given
 
 
@@ -27,6 +28,7 @@ class FakeGateway:
     def __init__(self) -> None:
         self.card: CertifyStatus = given.card()
         self.gate: GateStatus | None = None
+        self.observation: ObserveStatus = given.observation()
         #: More open requests of the same cluster.
         self.others: dict[str, CertifyStatus] = {}
         self.silent: set[str] = set()
@@ -84,6 +86,8 @@ class FakeGateway:
 
     async def target(self, workflow_id: str, *, run_id: str = "", approval_id: str = "") -> ApprovalTarget:
         await self._answer()
+        if workflow_id == self.observation.workflow_id:
+            return given.target(workflow_id=workflow_id, approval_id="", is_open=not self.observation.is_over)
         gate = self.gate
         if gate is not None and (workflow_id, run_id) == (gate.workflow_id, gate.run_id):
             return self._gate_target(gate)
@@ -244,6 +248,13 @@ class FakeGateway:
         if self.gate is None or self.gate.approval_id != approval_id:
             raise RefusedError("approval.unknown", "This operation asks nothing under that approval id.")
         return self.gate
+
+    async def observe_status(self, workflow_id: str, *, run_id: str) -> ObserveStatus:
+        await self._answer()
+        if self.query_error is not None:
+            raise self.query_error
+        assert (workflow_id, run_id) == (self.observation.workflow_id, self.observation.run_id)
+        return self.observation
 
     async def operation_status(self, workflow_id: str, *, run_id: str) -> OperationStatus:
         await self._answer()

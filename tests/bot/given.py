@@ -10,10 +10,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from domain.configuration import ApprovalRule, Configuration, parse_configuration
 from domain.csr import Check, CsrVerdict
 from domain.model import ClusterRef, Person
+from domain.observation import Observation
 from gateway.running import ApprovalTarget
 from operations.certify import CertifyStatus, DecisionRecord, Evidence
 from operations.gate import GateState, GateStatus, Question
 from operations.messages import CertifyState, OperationState, OperationStatus, Problem, Step
+from operations.observe import ObserveState, ObserveStatus
 from operations.status import NodeRow, Part, Ranges, StatusResult
 from tokens.make import TokenSigner
 
@@ -25,6 +27,7 @@ ADA = Person(team=TEAM, id="U0ADA", name="Ada Approver", groups=("S0APPROVERS",)
 REF = ClusterRef(site="dev", namespace="crdb", cluster="crdb")
 CERTIFY_ID = "crdb/dev/csr/crdb.node.cockroachdb-1/6f1f"
 CHANGE_ID = "crdb/dev/crdb/crdb/change"
+OBSERVE_ID = "crdb/dev/crdb/crdb/observe"
 RUN_ID = "0190f0aa-1111-7000-8000-000000000001"
 APPROVAL_ID = "ab12cd34"
 GATE_ID = "9a7e0001"
@@ -199,6 +202,33 @@ def largest_gate(state: GateState = "pending") -> GateStatus:
         asked_by=(ERIN, ADA) * 5,
         decisions=(decided("deny", "<!channel> " * 45),) * 20,
         sentence=long,
+    )
+
+
+def observation(state: ObserveState = "observed", **more: object) -> ObserveStatus:
+    """An upgrade that is not final, a day after its last node."""
+    fields: dict[str, object] = {
+        "ref": REF,
+        "workflow_id": OBSERVE_ID,
+        "run_id": RUN_ID,
+        "sequence": 4,
+        "state": state,
+        "version": "v25.4.1",
+        "before": "v25.2.3",
+        "since": AT,
+        "until": AT + timedelta(days=1),
+        "seen": Observation(version="v25.4.1", active="25.2", builds=("v25.4.1",)),
+    }
+    return ObserveStatus.model_validate({**fields, **more})
+
+
+def largest_observation(state: ObserveState = "due") -> ObserveStatus:
+    """Everything as long as it can be, and full of markup."""
+    long = (NASTY + " ") * 100
+    seen = Observation(version=long, active=long, builds=(long,) * 99, notices=(long,) * 99)
+    people = ("S0APPROVERS", "U0ADA", "<!channel>") * 9
+    return observation(
+        state, version=long, before=long, seen=seen, sentence=long, noticed_at=AT, reminded=people, reminded_at=AT
     )
 
 

@@ -13,7 +13,8 @@ from domain.upgrade import (
     plan_upgrade,
     sentence,
 )
-from tests.domain.upgrading import DEAD, NEW, NEXT, OLD, facts, node, pod
+from domain.upgrade_facts import WorkerImage
+from tests.domain.upgrading import DEAD, IMAGE, NEW, NEXT, OLD, facts, node, pod
 
 
 def said(steps: tuple[UpgradeStep, ...]) -> list[str]:
@@ -234,6 +235,71 @@ def test_the_plan_in_words() -> None:
     assert plan.lines[-1].startswith("until /crdb finalize makes it final, /crdb rollback leads back")
     assert sentence(UpgradeStep(kind="back", version=NEW, ordinal=1)).startswith("wait until cockroachdb-1 is back")
     assert plan_finalize(ROLLED).lines[0] == "let the database migrate to 25.4; nothing takes this back"
+
+
+CLIENT_OLD, CLIENT_NEW = {"client_image": f"{IMAGE}:{OLD}"}, {"client_image": f"{IMAGE}:{NEW}"}
+
+
+def test_the_client_pod_follows_when_all_nodes_run_the_release_and_before_it_is_recorded() -> None:
+    plan = plan_upgrade(FRESH.model_copy(update=CLIENT_OLD), NEW, is_first=True, backup="taken")
+
+    assert said(plan.steps)[-3:] == ["roll new 0", "client new", f"record new from {OLD}"]
+    assert "make the client pod again with v25.4.1; its key and certificate are kept" in plan.lines
+
+
+def test_the_client_pod_returns_before_any_node_does() -> None:
+    plan = plan_rollback(ROLLED.model_copy(update=CLIENT_NEW))
+
+    assert said(plan.steps)[:2] == ["client old", "roll old 2"]
+
+
+def test_a_client_pod_that_never_followed_is_left_by_a_roll_back() -> None:
+    assert not [s for s in plan_rollback(ROLLED.model_copy(update=CLIENT_OLD)).steps if s.kind == "client"]
+
+
+def test_only_the_client_pod_may_be_left_to_do() -> None:
+    plan = plan_upgrade(ROLLED.model_copy(update=CLIENT_OLD), NEW, is_first=True, backup="taken")
+
+    assert said(plan.steps) == ["client new", f"record new from {OLD}"]
+
+
+def test_an_older_client_pod_follows_before_it_would_be_turned_away() -> None:
+    plan = plan_finalize(ROLLED.model_copy(update=CLIENT_OLD))
+
+    assert said(plan.steps) == ["client new", "finalize new", "record new"]
+
+
+def worker(number: int, *, has: bool, whole: bool = True) -> WorkerImage:
+    return WorkerImage(worker=f"worker-{number}", has_image=has, lists_all=whole)
+
+
+@pytest.mark.parametrize(
+    ("workers", "line"),
+    [
+        pytest.param([True, True, True], "image v25.4.1: on 3 of 3 workers already", id="everywhere"),
+        pytest.param(
+            [True, False, True],
+            "image v25.4.1: on 2 of 3 workers already; not seen on worker-1: pulled by the first pod there, which "
+            "stops alone if that fails",
+            id="not on one",
+        ),
+    ],
+)
+def test_the_plan_says_where_the_image_is_already(workers: list[bool], line: str) -> None:
+    found = FRESH.model_copy(update={"workers": tuple(worker(n, has=has) for n, has in enumerate(workers))})
+
+    plan = plan_upgrade(found, NEW, is_first=True, backup="taken")
+
+    assert plan.verdict.is_yes
+    assert line in plan.lines
+
+
+def test_the_plan_says_nothing_of_images_where_nobody_has_looked_or_nothing_restarts() -> None:
+    found = ROLLED.model_copy(update={"workers": (worker(0, has=True),)})
+
+    lines = (*plan_upgrade(FRESH, NEW, is_first=True).lines, *plan_upgrade(found, NEW, is_first=True).lines)
+
+    assert not [line for line in lines if line.startswith("image ")]
 
 
 def test_what_does_not_fit_together_is_shown() -> None:

@@ -49,6 +49,7 @@ class Cluster:
     spec: ClusterSpec
     preserved: str = ""
     active: str = "25.2"
+    client: str = OLD
     is_asked: bool = False
     trace: list[str] = field(default_factory=list)
     restarted: list[int] = field(default_factory=list)
@@ -67,6 +68,7 @@ class Cluster:
             nodes=tuple(node(o, p.release, is_live=p.is_up) for o, p in enumerate(self.pods)),
             active=self.active,
             preserved=self.preserved,
+            client_image=f"{IMAGE}:{self.client}",
         )  # fmt: skip
 
     def do(self, step: UpgradeStep, *, parts: int) -> bool:
@@ -89,6 +91,8 @@ class Cluster:
                 return [lambda: self._write(step), lambda: self._delete(step), lambda: self._start(step)]
             case "back":
                 return [lambda: self._start(step)]
+            case "client":
+                return [lambda: self._remake_client(step)]
             case "record":
                 return [lambda: self._write(step, version=step.version)]
             case "finalize":
@@ -101,6 +105,11 @@ class Cluster:
         self.template, self.partition = step.version, step.partition
         update = {"upgraded_from": step.upgraded_from} | ({"version": version} if version else {})
         self.spec = self.spec.model_copy(update=update)
+
+    def _remake_client(self, step: UpgradeStep) -> None:
+        older = [o for o, p in enumerate(self.pods) if p.release == OLD]
+        assert step.version == OLD or not older, f"a newer client asks the older nodes {older}"
+        self.client = step.version
 
     def _delete(self, step: UpgradeStep) -> None:
         pod = self.pods[step.ordinal]
@@ -150,6 +159,7 @@ def clusters(draw: st.DrawFn, *, may_hang: bool = False) -> Cluster:
         pods, template, partition, current=NEW if was_all_new else OLD,
         spec=SPEC.model_copy(update={"nodes": len(pods), "version": draw(RELEASES), "upgraded_from": OLD}),
         preserved="25.2" if is_guarded else "",
+        client=NEW if was_all_new and all(p.release == NEW for p in pods) else OLD,
     )  # fmt: skip
 
 
@@ -192,6 +202,7 @@ def test_an_upgrade_ends_with_all_nodes_on_the_new_release_wherever_it_is_broken
     assert (cluster.template, cluster.partition) == (NEW, 0)
     assert (cluster.spec.version, cluster.spec.upgraded_from) == (NEW, OLD)
     assert cluster.active == "25.2", "it became final by itself"
+    assert cluster.client == NEW
 
 
 @settings(max_examples=200, deadline=None)
@@ -208,6 +219,7 @@ def test_a_roll_back_from_any_state_ends_with_all_nodes_on_the_old_release(
     assert (cluster.template, cluster.partition, cluster.preserved) == (OLD, 0, "")
     assert (cluster.spec.version, cluster.spec.upgraded_from) == (OLD, "")
     assert cluster.active == "25.2"
+    assert cluster.client == OLD
     assert not set(untouched) & set(cluster.restarted), "one that was well on the old release was restarted"
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from domain.upgrade import UpgradeFacts, plan_finalize, plan_rollback, plan_upgrade
+from domain.upgrade_facts import WorkerImage
 from domain.verdict import Verdict
-from tests.domain.upgrading import DEAD, NEW, OLD, SPEC, facts, node, pod
+from tests.domain.upgrading import DEAD, IMAGE, NEW, OLD, SPEC, facts, node, pod
 
 FRESH = facts([OLD, OLD, OLD])
 ROLLED = facts([NEW, NEW, NEW], came_from=OLD, preserved="25.2", recorded=NEW)
@@ -318,3 +319,24 @@ def test_a_pod_that_is_not_there_yet_is_no_reason_where_the_plan_waits_for_it() 
     found = facts([OLD, OLD, NEW], **HALF, pods=(pod(0, OLD), pod(1, OLD), pod(2, NEW, is_ready=False)))
 
     assert upgrade(found).is_yes
+
+
+@pytest.mark.parametrize(
+    ("policy", "has", "lists_all", "refused"),
+    [
+        pytest.param("Never", False, True, True, id="surely absent, and nothing pulls it"),
+        pytest.param("Never", False, False, False, id="perhaps behind the fifty that are listed"),
+        pytest.param("Never", True, True, False, id="there"),
+        pytest.param("IfNotPresent", False, True, False, id="absent, and pulled"),
+    ],
+)
+def test_an_image_is_refused_only_where_it_is_surely_absent_and_nothing_may_pull_it(
+    policy: str, has: bool, lists_all: bool, refused: bool
+) -> None:
+    one = WorkerImage(worker="worker-1", has_image=has, lists_all=lists_all)
+    found = FRESH.model_copy(update={"pull_policy": policy, "workers": (one,)})
+
+    verdict = upgrade(found)
+
+    assert codes(verdict) == (["upgrade.image-absent"] if refused else [])
+    assert not refused or f"expected {IMAGE}:{NEW}" in verdict.reasons[0].sentence()

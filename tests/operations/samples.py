@@ -14,10 +14,11 @@ from pydantic import BaseModel
 from domain.configuration import ApprovalRule
 from domain.csr import judge
 from domain.model import ClusterRef, Person
+from domain.observation import Observation
 from operations.approvals import ApprovalsRequest
 from operations.base import LookStart, Start
 from operations.certify import CertifyResult, CertifyStart, CertifyStatus, DecisionRecord, Evidence
-from operations.chat import MessageRef, Say, ShowCard, ShowGate, ShowOperation
+from operations.chat import MessageRef, Say, ShowCard, ShowGate, ShowObservation, ShowOperation
 from operations.crowd import CrowdResult, CrowdSeen, CrowdStart
 from operations.csr import CsrRequest, CsrResult, CsrRow
 from operations.decide import ApproveRequest, CancelRequest, DenyRequest, HelpRequest, PauseRequest, ResumeRequest
@@ -40,6 +41,7 @@ from operations.messages import (
     Token,
     UpgradeOver,
 )
+from operations.observe import ObserveStatus
 from operations.rollback import RollbackRequest, RollbackResult, RollbackStart
 from operations.scale import ScaleRequest, ScaleResult, ScaleStart
 from operations.status import NodeRow, Part, Ranges, StatusRequest, StatusResult
@@ -93,6 +95,18 @@ _GATE = GateStatus(
     fingerprint=_QUESTION.fingerprint, state="approved", sequence=2, asked_by=(ALICE,), decisions=(_RECORD,),
     asked_at=AT, shown_at=AT, expires_at=AT, sentence="Approved by Alice.",
 )  # fmt: skip
+_MESSAGE = MessageRef(channel="C1", ts="1764072000.000100", thread_ts="1764072000.000000")
+_OBSERVATION = ObserveStatus(
+    ref=REF, workflow_id="crdb/main/crdb/shop/observe", run_id=RUN, sequence=3, state="due", version="v25.4.1",
+    before="v25.2.3", since=AT, until=AT, noticed_at=AT, reminded=("S1",), reminded_at=AT, sentence="waits",
+    seen=Observation(
+        version="v25.4.1", active="25.2", builds=("v25.4.1",), notices=("ranges lack copies",), outcome="", sentence=""
+    ),
+)  # fmt: skip
+_SAY = Say(
+    channel="C1", thread_ts="1764072000.000000", key="observe-remind-1:r", kind="warning", text="not final",
+    mention="U1", audience=("S1",), about=_MESSAGE,
+)  # fmt: skip
 _SCALE = ScaleRequest(ref=REF, nodes=4, plan=True, decommission_dead=True)
 _UPGRADE = UpgradeRequest(ref=REF, version="v25.4.1", backup="taken", plan=True)
 _FINALIZE = FinalizeRequest(ref=REF, plan=True)
@@ -104,7 +118,6 @@ _NODE_ROW = NodeRow(
     is_live=True, build="v25.2.3", address="cockroachdb-0.cockroachdb:26257", image="cockroach:v25.2.3",
     is_draining=False, membership="active", replicas=42, certificate_until=AT, certificate_by="node", trouble="none",
 )  # fmt: skip
-_MESSAGE = MessageRef(channel="C1", ts="1764072000.000100", thread_ts="1764072000.000000")
 _DEPLOY = DeployRequest(ref=REF, nodes=3, version="v25.2.3", storage="100Gi", plan=True)
 _INIT = InitRequest(ref=REF, plan=True)
 
@@ -113,7 +126,7 @@ SAMPLES: tuple[BaseModel, ...] = (
     _CLAIMS,
     Decision(token=_TOKEN, reason="wrong pod"),
     DecisionReceipt(outcome="already", sentence="Recorded before."),
-    UpgradeOver(sentence="v25.4.1 is final"),
+    UpgradeOver(sentence="rolled back to v25.2.3", outcome="rolled-back"),
     AskedBy(person=ALICE, workflow_id=CHANGE, run_id=RUN),
     CertificateChanged(csr="x", csr_uid="u", pod="cockroachdb-0", state="issued", reason="r", by=("U1",)),
     OutsideChange(seen="missing"),
@@ -264,6 +277,8 @@ SAMPLES: tuple[BaseModel, ...] = (
         records=(_RECORD,),
         sentence="Approved by Alice.",
     ),
+    _OBSERVATION,
+    ShowObservation(channel="C1", status=_OBSERVATION, thread_ts="1764072000.000000", message=_MESSAGE, say=_SAY),
     ShowGate(channel="C1", status=_GATE, thread_ts="1764072000.000100", message=_MESSAGE),
     Say(
         channel="C1",

@@ -15,6 +15,7 @@ from pathlib import Path
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from devtools.histories import record
+from operations.queues import observe_id
 from tests.workflows.people import ALICE, BOB, CAROL
 from tests.workflows.server import running_server
 from tests.workflows.stage import Grounds, Stage, staged
@@ -158,6 +159,18 @@ async def finalize_decided_by_two(stage: Stage) -> Handle:
     return handle
 
 
+async def observe_made_final(stage: Stage) -> Handle:
+    stage.world.serve(1, 2, 3)
+    stage.world.terms = {"asks_after_canary": "never"}
+    stage.answer_all("approve", BOB, CAROL)
+    await (await stage.upgrade("v25.4.1", backup="taken")).result()
+    handle = stage.client.get_workflow_handle(observe_id(stage.world.ref))
+    await until(lambda: bool(stage.chat.observations()))
+    await (await stage.finalize()).result()
+    await handle.result()
+    return handle
+
+
 async def certify_issued(stage: Stage) -> Handle:
     handle = await stage.certify(stage.world.add_pod())
     stage.approve_all(BOB)
@@ -199,6 +212,7 @@ STORIES: tuple[Callable[[Stage], Awaitable[Handle]], ...] = (
     upgrade_newer_than_the_table,
     rollback_whole,
     finalize_decided_by_two,
+    observe_made_final,
     certify_issued,
     certify_denied,
     certify_expired_and_asked_again,

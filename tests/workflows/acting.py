@@ -15,6 +15,7 @@ from temporalio import activity
 
 from activities.authorization import AuthorizationActivities
 from activities.clients.temporal import TemporalRunning
+from activities.observing import ObservingActivities
 from activities.payloads import (
     Applied,
     ApplyRequest,
@@ -125,6 +126,8 @@ class Ops:
             if CLIENT_POD not in self.world.state.pods:
                 self.world.make_pods(request.spec)
                 self.world.did("made client pod")
+            elif self.world.state.pods[CLIENT_POD].version != request.spec.version:
+                self.world.remake_client(request.spec.version)
 
         await self.world.act("cluster.client_pod", effect)
 
@@ -435,7 +438,9 @@ class Signer:
 
 def ops_activities(world: World, ring: KeyRing) -> list[Callable[..., Any]]:
     """All activities on the ops queue."""
-    served = (Ops(world, ring), Scaling(world), Drilling(world), Upgrading(world))
+    upgrading = Upgrading(world)
+    observing = ObservingActivities(upgrading, pause=timedelta(hours=8))
+    served = (Ops(world, ring), Scaling(world), Drilling(world), upgrading, observing)
     return [method for one in served for method in _methods(one)]
 
 

@@ -19,19 +19,37 @@ from operations.chat import (
     SAY,
     SHOW_CARD,
     SHOW_GATE,
+    SHOW_OBSERVATION,
     SHOW_OPERATION,
     MessageRef,
     Say,
     ShowCard,
     ShowGate,
+    ShowObservation,
     ShowOperation,
 )
 from operations.gate import GateState, GateStatus
 from operations.messages import CertifyState, OperationStatus
+from operations.observe import ObserveStatus
 from tests.workflows.waiting import until
 
 #: States in which a child of the run draws, which cannot know what the run itself posted last.
-_ENDED = frozenset({"done", "nothing", "failed", "cancelled", "plan", "issued", "denied", "gone", "withdrawn"})
+_ENDED = frozenset(
+    {
+        "done",
+        "nothing",
+        "failed",
+        "cancelled",
+        "plan",
+        "issued",
+        "denied",
+        "gone",
+        "withdrawn",
+        "final",
+        "rolled-back",
+        "stopped",
+    }
+)
 
 
 @dataclass
@@ -41,7 +59,7 @@ class Shown:
     channel: str
     ts: str
     origin: tuple[str, str, str]
-    status: OperationStatus | CertifyStatus | GateStatus
+    status: OperationStatus | CertifyStatus | GateStatus | ObserveStatus
     behind: str = ""
     states: list[str] = field(default_factory=list)
 
@@ -86,6 +104,10 @@ class Chat:
         await until(lambda: bool(matching()))
         return matching()[-1]
 
+    def observations(self) -> list[ObserveStatus]:
+        """The cards of upgrades that are not final, as they are shown now."""
+        return [m.status for m in self.messages.values() if isinstance(m.status, ObserveStatus)]
+
     def operation(self) -> OperationStatus:
         """The one operation's message as it is shown now."""
         (found,) = [m.status for m in self.messages.values() if isinstance(m.status, OperationStatus)]
@@ -108,7 +130,9 @@ class Chat:
 
     # --- what the bot does ---
 
-    def show(self, kind: str, payload: ShowOperation | ShowCard | ShowGate, *, is_repeat: bool) -> MessageRef:
+    def show(
+        self, kind: str, payload: ShowOperation | ShowCard | ShowGate | ShowObservation, *, is_repeat: bool
+    ) -> MessageRef:
         """Post or redraw."""
         status, ref = payload.status, payload.message
         origin = (status.workflow_id, status.run_id, kind)
@@ -119,7 +143,7 @@ class Chat:
         if ref is None:
             ts = f"{len(self.messages) + 1}.000"
             behind = payload.behind_workflow_id if isinstance(payload, ShowCard) else ""
-            behind = payload.thread_ts if isinstance(payload, ShowGate) else behind
+            behind = payload.thread_ts if isinstance(payload, ShowGate | ShowObservation) else behind
             self.messages[ts] = Shown(payload.channel, ts, origin, status, behind, [status.state])
             roots = [m.ts for m in self.messages.values() if behind and m.origin[0] == behind]
             return MessageRef(channel=payload.channel, ts=ts, thread_ts=roots[-1] if roots else "")
@@ -129,6 +153,13 @@ class Chat:
         shown.status = status
         shown.states.append(status.state)
         return ref
+
+    def say(self, payload: Say, *, is_repeat: bool) -> MessageRef:
+        """Say it once."""
+        if payload.key in self.said and not is_repeat:
+            self.repeated.append(payload.key)
+        self.said.setdefault(payload.key, payload)
+        return MessageRef(channel=payload.channel, ts="9.000")
 
 
 class Bot:
@@ -156,15 +187,18 @@ class Bot:
         kind = f"gate {payload.status.approval_id}"
         return await self._answer(SHOW_GATE, payload.channel, lambda c, again: c.show(kind, payload, is_repeat=again))
 
+    @activity.defn(name=SHOW_OBSERVATION)
+    async def show_observation(self, payload: ShowObservation) -> MessageRef:
+        def effect(chat: Chat, again: bool) -> MessageRef:
+            if payload.say is not None:
+                chat.say(payload.say, is_repeat=again)
+            return chat.show("observation", payload, is_repeat=again)
+
+        return await self._answer(SHOW_OBSERVATION, payload.channel, effect)
+
     @activity.defn(name=SAY)
     async def say(self, payload: Say) -> MessageRef:
-        def effect(chat: Chat, again: bool) -> MessageRef:
-            if payload.key in chat.said and not again:
-                chat.repeated.append(payload.key)
-            chat.said.setdefault(payload.key, payload)
-            return MessageRef(channel=payload.channel, ts="9.000")
-
-        return await self._answer(SAY, payload.channel, effect)
+        return await self._answer(SAY, payload.channel, lambda c, again: c.say(payload, is_repeat=again))
 
     async def _answer(self, name: str, channel: str, effect: Callable[[Chat, bool], MessageRef]) -> MessageRef:
         chat = self.chat(channel)
@@ -191,4 +225,4 @@ class Bot:
 
     def activities(self) -> list[Callable[..., Any]]:
         """All chat activities."""
-        return [self.show_operation, self.show_card, self.show_gate, self.say]
+        return [self.show_operation, self.show_card, self.show_gate, self.show_observation, self.say]

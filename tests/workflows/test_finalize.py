@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from domain.errors import RefusedError, TransientError
+from domain.model import CLIENT_POD
 from tests.workflows.people import BOB, CAROL, VIEWER
 from tests.workflows.stage import Stage, code_of, failure_of
 from tests.workflows.waiting import until
@@ -39,6 +40,17 @@ async def test_two_people_decide_and_the_active_version_is_followed_to_its_end(s
     assert stage.world.state.effects == ["reset", "rolled v25.4.1 from 0"]
     assert stage.world.state.spec is not None
     assert stage.world.state.spec.upgraded_from == ""
+
+
+async def test_an_older_client_pod_follows_first_since_the_database_would_turn_it_away(stage: Stage) -> None:
+    upgraded(stage)
+    stage.world.state.pods[CLIENT_POD].version = OLD
+    stage.answer_all("approve", BOB, CAROL)
+
+    result = await (await stage.finalize()).result()
+
+    assert stage.world.state.effects == ["client pod on v25.4.1", "reset", "rolled v25.4.1 from 0"]
+    assert result.plan[0].startswith("make the client pod again with v25.4.1")
 
 
 async def test_a_no_changes_nothing_and_names_the_ways_on(stage: Stage) -> None:

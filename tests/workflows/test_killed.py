@@ -24,8 +24,8 @@ from devtools.histories import not_replaying, replayer
 from domain.model import CLIENT_POD, Person
 from gateway.connect import connect
 from gateway.settings import TemporalSettings
-from operations.chat import SAY, SHOW_CARD, SHOW_GATE, SHOW_OPERATION
-from operations.queues import CHAT_QUEUE, certify_id, ops_queue
+from operations.chat import SAY, SHOW_CARD, SHOW_GATE, SHOW_OBSERVATION, SHOW_OPERATION
+from operations.queues import CHAT_QUEUE, certify_id, observe_id, ops_queue
 from tests.forks import FORKS
 from tests.workflows.acting import activity_names, ops_activities, signer_activities
 from tests.workflows.killed_worker import serve
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.faults
 
 Story = Literal[
     "first", "kept", "joined", "again", "init", "up", "down", "emptied", "back", "drill",
-    "patch", "major", "final", "certify", "deny", "deny-outside",
+    "patch", "major", "observed", "final", "certify", "deny", "deny-outside",
 ]  # fmt: skip
 
 NODES = ("cockroachdb-0", "cockroachdb-1", "cockroachdb-2")
@@ -62,6 +62,7 @@ GROUPS: list[tuple[Story, tuple[str, ...]]] = [
     ("drill", ("drilling.observe", "drilling.kill", "drilling.wait_back")),
     ("patch", ("upgrading.observe", "upgrading.roll", "upgrading.wait_back")),
     ("major", ("upgrading.guard",)),
+    ("observed", ("observing.watch", SHOW_OBSERVATION)),
     ("final", ("upgrading.finalize", "upgrading.follow_version")),
     ("certify", ("certificates.read", "running.behind", "signing.judge")),
     ("certify", ("certificates.approve", "signing.sign", "certificates.verify")),
@@ -71,9 +72,14 @@ GROUPS: list[tuple[Story, tuple[str, ...]]] = [
 ]
 #: Nodes before and after.
 SCALES: dict[Story, tuple[int, int]] = {"up": (3, 4), "down": (4, 3), "emptied": (4, 3), "back": (4, 4)}
-UPGRADES: dict[Story, str] = {"patch": "v25.2.4", "major": "v25.4.1"}
+UPGRADES: dict[Story, str] = {"patch": "v25.2.4", "major": "v25.4.1", "observed": "v25.4.1"}
 #: Who says yes to which story's question; Bob says no to all others.
-YES: dict[Story, tuple[Person, ...]] = {"emptied": (BOB, CAROL), "major": (BOB,), "final": (BOB, CAROL)}
+YES: dict[Story, tuple[Person, ...]] = {
+    "emptied": (BOB, CAROL),
+    "major": (BOB,),
+    "observed": (BOB,),
+    "final": (BOB, CAROL),
+}
 CASES = [(story, name, group) for group, (story, names) in enumerate(GROUPS) for name in names]
 #: Seconds for one group, on a machine that has much else to do.
 DEADLINE = 240
@@ -137,7 +143,7 @@ class Case:
             world.state.cluster_ids = dict.fromkeys(range(3), "0b7e-one-cluster")
         if self.story == "drill":
             world.serve(1, 3, 2)
-        if self.story in ("patch", "major", "final"):
+        if self.story in ("patch", "major", "observed", "final"):
             world.serve(1, 2, 3)
         if self.story == "final":
             world.stand_on("v25.4.1")
@@ -203,7 +209,8 @@ class Case:
             if self.story == "drill":
                 return (await (await self.stage.drill(1)).result()).outcome
             if self.story in UPGRADES:
-                return (await (await self.stage.upgrade(UPGRADES[self.story], backup="taken")).result()).outcome
+                outcome = (await (await self.stage.upgrade(UPGRADES[self.story], backup="taken")).result()).outcome
+                return await self._rolled_back() if self.story == "observed" else outcome
             if self.story == "final":
                 return (await (await self.stage.finalize()).result()).outcome
             if self.story in SCALES:
@@ -213,6 +220,21 @@ class Case:
             return (await (await self.stage.deploy()).result()).outcome
         except WorkflowFailureError as error:
             return repr(error.cause)
+
+    async def _rolled_back(self) -> str:
+        """Once the observation was killed as often as it shall be: end it, and see it tell so."""
+
+        def is_killed() -> bool:
+            killed = State.model_validate_json(self._file.read_bytes()).killed
+            return {f"{moment} {name}" for moment in ("before", "after") for name in self.names} <= {
+                *killed,
+                *self.stage.chat.lost,
+            }
+
+        await until(is_killed, seconds=60)
+        await (await self.stage.roll_back()).result()
+        observed = self.stage.client.get_workflow_handle(observe_id(self.stage.world.ref))
+        return str(await observed.result())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -302,8 +324,17 @@ def effects_of(story: Story) -> list[str]:
         ],
         "back": ["took back n4"],
         "drill": ["killed cockroachdb-1"],
-        "patch": [*rolled("v25.2.4"), "rolled v25.2.4 from 0"],
-        "major": ["preserved 25.2", *rolled("v25.4.1")],
+        "patch": [*rolled("v25.2.4"), "client pod on v25.2.4", "rolled v25.2.4 from 0"],
+        "major": ["preserved 25.2", *rolled("v25.4.1"), "client pod on v25.4.1"],
+        "observed": [
+            "preserved 25.2",
+            *rolled("v25.4.1"),
+            "client pod on v25.4.1",
+            "client pod on v25.2.3",
+            *rolled("v25.2.3"),
+            "reset",
+            "rolled v25.2.3 from 0",
+        ],
         "final": ["reset", "rolled v25.4.1 from 0"],
         "certify": [f"approved {NODE_CSR}", f"issued {NODE_CSR}"],
         "deny": [f"denied {NODE_CSR}"],
@@ -313,7 +344,8 @@ def effects_of(story: Story) -> list[str]:
 
 
 ENDINGS = dict.fromkeys(SCALES, "scaled") | {
-    "drill": "survived", "patch": "upgraded", "major": "awaiting-finalization", "final": "finalized",
+    "drill": "survived", "patch": "upgraded", "major": "awaiting-finalization",
+    "observed": "rolled back to v25.2.3", "final": "finalized",
     "init": "initialized", "certify": "issued", "deny": "denied", "deny-outside": "denied",
 }  # fmt: skip
 
@@ -339,7 +371,13 @@ def test_the_matrix_holds_every_activity() -> None:
     served = {*activity_names(ops_activities(world, ring)), *activity_names(signer_activities(world, ring))}
     looks = {name for name in served if name.startswith("look.")}
 
-    assert {name for _, name, _ in CASES} == (served - looks) | {SHOW_OPERATION, SHOW_CARD, SHOW_GATE, SAY}
+    assert {name for _, name, _ in CASES} == (served - looks) | {
+        SHOW_OPERATION,
+        SHOW_CARD,
+        SHOW_GATE,
+        SHOW_OBSERVATION,
+        SAY,
+    }
 
 
 def _without_hash(effect: str) -> str:

@@ -24,6 +24,7 @@ async def test_returns_one_node_at_a_time_and_clears_what_kept_the_way_back(stag
     assert (result.outcome, result.version, result.before) == ("rolled-back", OLD, MAJOR)
     assert result.rolled == ("cockroachdb-2", "cockroachdb-1", "cockroachdb-0")
     assert stage.world.state.effects == [
+        "client pod on v25.2.3",
         "rolled v25.2.3 from 2",
         "restarted cockroachdb-2 on v25.2.3",
         "rolled v25.2.3 from 1",
@@ -34,7 +35,8 @@ async def test_returns_one_node_at_a_time_and_clears_what_kept_the_way_back(stag
         "rolled v25.2.3 from 0",
     ]
     steps = [(step.name, step.state) for step in (await stage.status(handle)).steps]
-    assert steps == [(name, "done") for name in ("preflight", "node-2", "node-1", "node-0", "guard", "record")]
+    names = ("preflight", "client", "node-2", "node-1", "node-0", "guard", "record")
+    assert steps == [(name, "done") for name in names]
     assert stage.world.state.spec is not None
     assert (stage.world.state.spec.version, stage.world.state.spec.upgraded_from) == (OLD, "")
 

@@ -9,6 +9,7 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import CancelledError
 
+from domain.errors import BrokenError
 from operations.upgrade import UpgradeResult
 from tests.workflows.people import BOB
 from tests.workflows.stage import Stage, code_of, ending_of, failure_of
@@ -233,3 +234,16 @@ async def test_another_image_or_a_raised_partition_ends_it_and_is_left_as_it_is(
     assert error.type == "RefusedError"
     assert (stage.world.state.template, stage.world.state.partition) == (template, partition)
     assert restarts(stage) == ["restarted cockroachdb-2 on v25.2.4"]
+
+
+async def test_a_client_pod_that_does_not_start_ends_the_run_and_the_same_command_goes_on(stage: Stage) -> None:
+    stage.world.serve(1, 2, 3)
+    trouble = BrokenError("pods.image", "cockroachdb-client-secure gets no image")
+    stage.world.errors = {"cluster.wait_running": [trouble]}
+
+    error = await failure_of(await stage.upgrade(PATCH))
+    result = await (await stage.upgrade(PATCH)).result()
+
+    assert "cockroachdb-client-secure gets no image" in error.message
+    assert result.outcome == "upgraded"
+    assert len(restarts(stage)) == 3

@@ -25,10 +25,11 @@ from activities.upgrade_payloads import (
     UpgradeTerms,
 )
 from domain.configuration import ApprovalRule
-from domain.model import CLIENT_POD, NodeRef
+from domain.model import CLIENT_POD, ClusterRef, NodeRef
 from domain.preflight import LiveSet
 from domain.releases import newest
 from domain.upgrade import PodRun, UpgradeFacts
+from domain.upgrade_facts import WorkerImage
 from tests.workflows.database import Member
 from tests.workflows.world import Pod, World
 
@@ -46,9 +47,17 @@ class Upgrading:
     async def observe(self, request: UpgradeObserveRequest) -> UpgradeObserved:
         def effect() -> UpgradeObserved:
             terms = UpgradeTerms(rule=_FEW, finalize_rule=_BOTH, soak=0, gate_pause=0.05, observe=3600)
-            return UpgradeObserved(facts=self._facts(), terms=terms.model_copy(update=self.world.terms))
+            facts = self._facts()
+            if request.version:
+                image = WorkerImage(worker="machine-1", has_image=True, lists_all=True)
+                facts = facts.model_copy(update={"workers": (image,)})
+            return UpgradeObserved(facts=facts, terms=terms.model_copy(update=self.world.terms))
 
         return await self.world.act("upgrading.observe", effect)
+
+    async def facts(self, ref: ClusterRef) -> UpgradeFacts:
+        """What who watches it sees."""
+        return await self.world.act("observing.watch", self._facts)
 
     def _facts(self) -> UpgradeFacts:
         state, spec = self.world.state, self.world.state.spec
@@ -68,6 +77,7 @@ class Upgrading:
             active=state.active,
             preserved=state.preserved,
             drain_seconds=60,
+            client_image=self._image(state.pods[CLIENT_POD].version) if CLIENT_POD in state.pods else "",
             newest=newest(),
         )
         return facts.model_copy(update=self.world.facts)

@@ -341,6 +341,14 @@ class World:
         for pod in state.pods.values():
             pod.version = version
 
+    def remake_client(self, version: str) -> None:
+        """The client pod is deleted and made again; its key and certificate are in a Secret."""
+        pods, older = self.state.pods, [m.build for m in self.state.members if m.build < version]
+        if older:
+            raise self.refuse(f"a client of {version} asks nodes of {older}")
+        pods[CLIENT_POD] = pods[CLIENT_POD].model_copy(update={"uid": f"{pods[CLIENT_POD].uid}+", "version": version})
+        self.did(f"client pod on {version}")
+
     def add_pod(self, ordinal: int = 0) -> Request:
         """A node pod that asks, in a cluster that stands; nobody deploys it now."""
         self.stand()
