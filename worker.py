@@ -149,7 +149,7 @@ async def ops_worker(
             ObservingActivities(upgrading),
             SqlActivities(nodes),
             RunningActivities(running),
-            LookActivities(cluster, csrs, nodes, configuration),
+            LookActivities(cluster, csrs, nodes, configuration, running=running),
         ]
         signers = (configuration.sites[site].node_signer, configuration.sites[site].client_signer)
         events = CsrEvents(client, KubeCsrWatch(api, signers=signers), configuration, site=site)

@@ -16,7 +16,7 @@ from activities.clients import pki
 from activities.csr_facts import facts_of, look_around
 from activities.manifests.labels import selector_text
 from activities.manifests.statefulset import CLAIM
-from activities.ports import ClusterPort, CsrPort, NodePort
+from activities.ports import ClusterPort, CsrPort, NodePort, RunningPort
 from activities.preflight import live_set, recorded_spec
 from activities.standing import Inquiry
 from activities.status_rows import (
@@ -35,7 +35,9 @@ from domain.csr import judge
 from domain.model import CLIENT_POD, NodeRef
 from domain.preflight import drift
 from operations.base import LookStart
+from operations.crowd import MOST_OPEN
 from operations.csr import CsrResult, CsrRow
+from operations.queues import certify_id
 from operations.status import Part, StatusResult
 
 #: A cluster asks for a handful; what a flood leaves out is said in the channel by its own warning.
@@ -56,12 +58,14 @@ class LookActivities:
         nodes: NodePort,
         configuration: Configuration,
         *,
+        running: RunningPort,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._cluster = cluster
         self._csrs = csrs
         self._nodes = nodes
         self._configuration = configuration
+        self._running = running
         self._clock = clock
 
     @activity.defn(name="look.status")
@@ -113,7 +117,8 @@ class LookActivities:
     async def csr(self, start: LookStart) -> CsrResult:
         """List the cluster's requests with their verdicts, newest first. Repeating it only reads again."""
         policy, now = SigningPolicy.of(self._configuration, start.ref), self._clock()
-        around = await look_around(self._csrs, policy)
+        around, certifies = await asyncio.gather(look_around(self._csrs, policy), self._running.certifies(start.ref))
+        placed = {run.workflow_id for run in certifies.runs}
         own = [csr for csr in around.csrs if csr.username in policy.accounts()]
         own.sort(key=lambda csr: csr.created_at, reverse=True)
         rows = tuple(
@@ -124,6 +129,10 @@ class LookActivities:
                 state=csr.state,
                 summary=judge(facts_of(csr, around, policy, now=now), policy).summary(),
                 created_at=csr.created_at,
+                # With free places it is about to be started, or Temporal's list lags behind.
+                waits_for_place=csr.state == "pending"
+                and len(placed) >= MOST_OPEN
+                and certify_id(site=start.ref.site, name=csr.name, uid=csr.uid) not in placed,
             )
             for csr in own[:_MOST_ROWS]
         )

@@ -59,6 +59,13 @@ class Resized(_Payload):
     spec: ClusterSpec | None = None
 
 
+class WatchReplicasRequest(_Payload):
+    """Wait until the StatefulSet has other replicas than these."""
+
+    ref: ClusterRef
+    expected: int
+
+
 class GoneRequest(_Payload):
     """Wait until the pods from an ordinal on are gone."""
 
@@ -99,12 +106,16 @@ class FollowRequest(_Payload):
 
 
 class Members(_Payload):
-    """These nodes as the database says, and how many replicas are left on them. `ready`: whom one can ask about it."""
+    """These nodes as the database says, and how many replicas are left on them. `ready`: whom one can ask about it.
+
+    `ranges`: by id of a node that leaves, the first few ranges that it still holds.
+    """
 
     nodes: tuple[NodeStatus, ...]
     left: int = 0
     blocked: tuple[str, ...] = ()
     restarted: tuple[int, ...] = ()
+    ranges: dict[int, tuple[int, ...]] = {}
     ready: tuple[NodeRef, ...] = ()
 
     @property

@@ -26,6 +26,7 @@ from activities.scale_payloads import (
     ObserveRequest,
     Resized,
     ResizeRequest,
+    WatchReplicasRequest,
 )
 from activities.volumes import note, volumes
 from activities.waiting import TICK_SECONDS, beating, follow
@@ -69,7 +70,8 @@ class ScalingActivities:
             self._cluster.list("PersistentVolumeClaim", namespace=ref.namespace),
             self._cluster.list("Pod", namespace=ref.namespace),
         )
-        facts = ScaleFacts(max_nodes=self._configuration.clusters[ref.cluster].max_nodes)
+        cluster = self._configuration.clusters[ref.cluster]
+        facts = ScaleFacts(max_nodes=cluster.max_nodes, stalled_minutes=cluster.scale.stalled_minutes)
         if found is None:
             return Observed(facts=facts, waits=still)
         check_ours(ref, "StatefulSet", found)
@@ -131,6 +133,20 @@ class ScalingActivities:
             return against
         await note(self._cluster, ref, [node for o, node in places(found).items() if to <= o < replicas])
         return ()
+
+    @activity.defn(name="scaling.watch_replicas")
+    async def watch_replicas(self, request: WatchReplicasRequest) -> int:
+        """Wait until the StatefulSet has other replicas, and return them; 0 without one. Repeating it looks again."""
+        ref = request.ref
+        async with aclosing(
+            follow(self._cluster, "StatefulSet", namespace=ref.namespace, labels=selector_text(ref))
+        ) as changes:
+            async for known in changes:
+                activity.heartbeat()
+                replicas = int(known[STATEFULSET]["spec"].get("replicas", 1)) if STATEFULSET in known else 0
+                if replicas != request.expected:
+                    return replicas
+        raise AssertionError("following never ends by itself")
 
     @activity.defn(name="scaling.wait_gone")
     async def wait_gone(self, request: GoneRequest) -> None:

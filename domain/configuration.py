@@ -118,6 +118,14 @@ class Upgrades(_Strict):
     )
 
 
+class Scales(_Strict):
+    """How scales of one database cluster go."""
+
+    stalled_minutes: Minutes = Field(
+        default=3, description="minutes in which no replica moved, after which it is said what holds them up"
+    )
+
+
 class Cluster(_Strict):
     """One database cluster: where it lives and what a first deploy makes."""
 
@@ -134,6 +142,7 @@ class Cluster(_Strict):
     client_users: tuple[Said, ...] = Field(
         default=("root",), description="SQL users that may have a client certificate; never `node`"
     )
+    scale: Scales = Field(default=Scales(), description="how its scales go")
     upgrade: Upgrades = Field(default=Upgrades(), description="how its upgrades go")
 
     @model_validator(mode="after")
@@ -363,8 +372,9 @@ def _fault(where: Sequence[str | int], *, kind: str, said: str, found: Any) -> s
 
 def _known_keys(path: Sequence[str]) -> list[str]:
     """Return the keys that stand at a place in the file."""
+    of_cluster: dict[str, type[BaseModel]] = {"scale": Scales, "upgrade": Upgrades}
     tables: dict[str, type[BaseModel]] = {
-        "sites": Site, "clusters": Upgrades if len(path) > 2 else Cluster,
+        "sites": Site, "clusters": of_cluster.get("".join(path[2:]), Cluster),
         "roles": Role, "operations": OperationRule, "images": Images,
         "certificates": Certificates, "approvals": ApprovalRule if len(path) > 1 else Approvals,
     }  # fmt: skip

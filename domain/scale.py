@@ -52,6 +52,7 @@ class ScaleFacts(_Value):
     preserved: str = ""
     room: int = 99
     max_nodes: int = 99
+    stalled_minutes: float = 3
     missing_rules: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
 

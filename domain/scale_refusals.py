@@ -5,7 +5,7 @@ Judged before the first step. What comes up later holds a step up or ends the ru
 
 from __future__ import annotations
 
-from domain.health import ranges_trouble
+from domain.health import ghosts, ranges_trouble
 from domain.releases import WAYS_ON, series_of
 from domain.scale import (
     FEWEST,
@@ -126,11 +126,12 @@ def _upgrade(facts: ScaleFacts) -> list[Reason]:
 
 def _dead(facts: ScaleFacts, wanted: int, *, with_dead: bool) -> list[Reason]:
     away = {node.id for node in leaving(facts, wanted=wanted, with_dead=with_dead)}
+    lost = {node.id for node in ghosts(facts.nodes)}
     reasons = []
     for node in dead_ends(facts, wanted=wanted):
         if node.id in away:
             continue
-        has_pod = node.ordinal is not None and node.ordinal < facts.replicas
+        has_pod = node.ordinal is not None and node.ordinal < facts.replicas and node.id not in lost
         hint = (
             "mend its pod first"
             if has_pod

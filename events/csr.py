@@ -25,15 +25,15 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.ports import CsrSeen, CsrSnapshot, CsrWatchPort
 from domain.configuration import Configuration
 from domain.model import ClusterRef
+from events.crowd import CrowdNotice
 from events.strangers import StrangerDigest, remember
 from operations.certify import CertifyStart
+from operations.crowd import MOST_OPEN
 from operations.messages import OUTSIDE, OutsideChange
 from operations.queues import CLUSTER, OPERATION, certify_id, ops_queue
 
 _log = logging.getLogger(__name__)
 
-#: So many requests of one cluster are shown at once; more wait until some have ended.
-MOST_OPEN = 20
 #: Uids that were dealt with; Kubernetes collects requests within a day, so this is more than can be alive.
 _REMEMBERED = 20_000
 _ACCOUNT = "system:serviceaccount:"
@@ -63,6 +63,7 @@ class CsrEvents:
     ) -> None:
         self._client, self._watch, self._configuration, self._site = client, watch, configuration, site
         self._strangers = strangers or StrangerDigest(client, site=site, channel=configuration.channel_of(site))
+        self._crowd = CrowdNotice(client, configuration)
         self._open: dict[ClusterRef, dict[str, CsrSeen]] = {}
         self._queued: dict[ClusterRef, OrderedDict[str, CsrSeen]] = {}
         self._done: OrderedDict[str, None] = OrderedDict()
@@ -80,6 +81,7 @@ class CsrEvents:
                         await asyncio.sleep(min(0.5 * attempt, 10))
         finally:
             self._strangers.stop()
+            self._crowd.stop()
 
     async def _on_snapshot(self, snapshot: CsrSnapshot) -> None:
         """Compare the list with what Temporal runs: open what is not, wake what has lost its request."""
@@ -103,6 +105,10 @@ class CsrEvents:
         for uid, workflow_id in running.items():
             if uid not in present:
                 await self._signal(workflow_id, "missing")
+        for name, cluster in self._configuration.clusters.items():
+            if cluster.site == self._site:
+                ref = self._configuration.ref(name)
+                self._crowd.count(ref, len(self._queued.get(ref, ())), is_listed=True)
 
     async def _running(self) -> dict[str, str]:
         """Return the open `Certify` runs of this site: CSR uid to workflow id. The store may lag by a moment."""
@@ -121,6 +127,8 @@ class CsrEvents:
                 await self._wake(seen, "changed")
         elif seen.uid not in self._done:
             await self._on_new(ref, seen)
+        if ref in self._queued:
+            self._crowd.count(ref, len(self._queued[ref]))
 
     def _cluster_of(self, seen: CsrSeen) -> ClusterRef | None:
         if not seen.username.startswith(_ACCOUNT):
@@ -131,8 +139,6 @@ class CsrEvents:
     async def _on_new(self, ref: ClusterRef, seen: CsrSeen) -> None:
         cases, queue = self._open.setdefault(ref, {}), self._queued.setdefault(ref, OrderedDict())
         if len(cases) >= MOST_OPEN:
-            if not queue:
-                _log.warning("too many open requests", extra={"cluster": str(ref), "open": len(cases)})
             queue[seen.uid] = seen
             return
         if await self._start(ref, seen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from domain.model import ClusterRef
 from operations.base import ClusterRequest, Operation
@@ -25,6 +25,7 @@ class CsrRow(BaseModel):
     state: str
     summary: str
     created_at: datetime
+    waits_for_place: bool = Field(default=False, description="as many as may be are open: it has no card yet")
 
 
 class CsrResult(BaseModel):

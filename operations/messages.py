@@ -41,6 +41,7 @@ ASKED_BY = "asked_by"
 CERTIFICATE_CHANGED = "certificate_changed"
 OUTSIDE = "outside_change"
 STRANGERS_SEEN = "strangers_seen"
+CROWD_SEEN = "crowd_seen"
 UPGRADE_OVER = "upgrade_over"
 
 

@@ -63,6 +63,11 @@ def strangers_id(site: str) -> str:
     return f"crdb/{site}/strangers"
 
 
+def crowd_id(ref: ClusterRef) -> str:
+    """Return the workflow id of the notice that requests of a cluster wait for a place."""
+    return f"crdb/{ref.site}/{ref.namespace}/{ref.cluster}/crowd"
+
+
 def observe_id(ref: ClusterRef) -> str:
     """Return the workflow id of what keeps an upgrade in mind that is not final."""
     return f"crdb/{ref.site}/{ref.namespace}/{ref.cluster}/observe"

@@ -37,7 +37,7 @@ class ScaleResult(BaseModel):
     volumes_deleted: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()
     decided_by: tuple[str, ...] = ()
-    plan: tuple[str, ...] = ()
+    plan: tuple[str, ...] = Field(default=(), description="the last that was made; with outcome plan it was only shown")
 
 
 OPERATION = Operation(

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.membership import MembershipActivities
     from activities.scale_payloads import FollowRequest, Members, MembersRequest
     from domain.errors import RefusedError
-    from domain.health import Moving, moving
+    from domain.health import Moving, NodeStatus, moving
     from domain.model import ClusterRef, ClusterSpec, NodeRef
     from workflows.problems import problem_of
     from workflows.retries import (
@@ -25,7 +25,6 @@ with workflow.unsafe.imports_passed_through():
         MEMBERSHIP,
         MOVED_OFTEN,
         MOVED_SELDOM,
-        STALLED_AFTER,
         STALLED_FOR,
     )
     from workflows.target import TargetWorkflow
@@ -102,7 +101,7 @@ class DepartureWorkflow(TargetWorkflow[Done]):
             followed = await self._or_cancel(
                 workflow.start_activity_method(
                     MembershipActivities.follow,
-                    self._follow_request(spec, ids, known=left, since=since, ready=ready),
+                    self._follow_request(spec, ids, known=left, since=since, ready=ready, is_told=bool(told)),
                     summary=f"{left} replicas left on {_named(ids)}",
                     **HEALTH,
                 )
@@ -110,15 +109,25 @@ class DepartureWorkflow(TargetWorkflow[Done]):
             now, ready = workflow.now(), followed.ready
             if followed.left != left:
                 left, total, moved_at, told = followed.left, max(total, followed.left), now, ""
-            progress = moving(left=left, total=total, seconds=(now - since).total_seconds())
-            if left and now - moved_at >= STALLED_AFTER:
+            is_stalled = bool(left) and now - moved_at >= self._stalled_after
+            # What moves no more has no rate, and nobody knows how long it still takes.
+            progress = moving(left=left, total=total, seconds=0 if is_stalled else (now - since).total_seconds())
+            if is_stalled:
                 told = told or await self._what_holds(spec, ids, followed)
                 self._check_stall(progress, told, stalled=now - moved_at)
             self._detail(step, f"{progress.sentence()}{told}")
-        self._detail(step, f"all {total} replicas moved away" if total else "no replicas were left on them")
+        all_of_them = "its one replica" if total == 1 else f"all {total} replicas"
+        self._detail(step, f"{all_of_them} moved away" if total else "no replicas were left on them")
 
     def _follow_request(
-        self, spec: ClusterSpec, ids: tuple[int, ...], *, known: int, since: datetime, ready: tuple[NodeRef, ...]
+        self,
+        spec: ClusterSpec,
+        ids: tuple[int, ...],
+        *,
+        known: int,
+        since: datetime,
+        ready: tuple[NodeRef, ...],
+        is_told: bool,
     ) -> FollowRequest:
         """Tell often in the first minutes and seldom later: a move of hours must not fill the history."""
         pause = MOVED_OFTEN if workflow.now() - since < 10 * MOVED_SELDOM else MOVED_SELDOM
@@ -129,16 +138,24 @@ class DepartureWorkflow(TargetWorkflow[Done]):
             known=known,
             ready=ready,
             at_least=pause.total_seconds(),
-            at_most=MOVED_SELDOM.total_seconds(),
+            at_most=(MOVED_SELDOM if is_told else min(MOVED_SELDOM, self._stalled_after)).total_seconds(),
         )
+
+    @property
+    def _stalled_after(self) -> timedelta:
+        assert self._facts is not None
+        minutes = self._facts.stalled_minutes
+        return timedelta(minutes=minutes)
 
     async def _what_holds(self, spec: ClusterSpec, ids: tuple[int, ...], seen: Members) -> str:
         """Say what a stall is about: on which nodes replicas stay, and which ranges the checks name."""
-        held = ", ".join(f"{node.name()} holds {node.replicas or 'some'}" for node in seen.nodes if node.is_member)
+        ranges: dict[int, tuple[int, ...]] = {}
         try:
-            blocked = (await self._try(spec, ids)).blocked
+            tried = await self._try(spec, ids)
+            blocked, ranges = tried.blocked, tried.ranges
         except ActivityError as error:
             blocked = (problem_of(error).message,)
+        held = ", ".join(_held(node, ranges.get(node.id, ())) for node in seen.nodes if node.is_member)
         return "".join(f"; {part}" for part in ("no replica moves any more", held, *blocked) if part)
 
     def _check_stall(self, progress: Moving, told: str, *, stalled: timedelta) -> None:
@@ -182,6 +199,16 @@ class DepartureWorkflow(TargetWorkflow[Done]):
 
     def _about(self, spec: ClusterSpec, ids: tuple[int, ...]) -> MembersRequest:
         return MembersRequest(ref=self._status.ref, spec=spec, ids=ids)
+
+
+def _held(node: NodeStatus, ranges: tuple[int, ...]) -> str:
+    """Say what a node still holds, with the ranges where they are known."""
+    count = node.replicas if node.is_live and node.replicas else 0
+    said = f"{node.name()} holds {count or 'some'}"
+    if not ranges:
+        return said
+    more = " and more" if count > len(ranges) else ""
+    return f"{said}: range{'' if len(ranges) == 1 else 's'} {', '.join(map(str, ranges))}{more}"
 
 
 def _named(ids: tuple[int, ...]) -> str:

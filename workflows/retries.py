@@ -133,6 +133,10 @@ JOIN_WITHIN = timedelta(minutes=1)
 LOOK_AT_NODES = timedelta(seconds=10)
 #: Strangers are gathered this long before they are told in one message.
 GATHER_STRANGERS = timedelta(minutes=1)
+#: No request has waited for a place for this long: the next that does is told anew.
+CROWD_OVER_AFTER = timedelta(minutes=5)
+#: Requests that wait all day are told again: Kubernetes collects each within a day, so by then they are others.
+CROWD_AT_MOST = timedelta(hours=24)
 #: Waiting for the cluster to be well: the activity tells how it stands after a minute at the latest.
 HEALTH = Terms(
     start_to_close_timeout=timedelta(minutes=3),
@@ -165,6 +169,11 @@ GONE = Terms(
     retry_policy=_PATIENT,
 )
 
+#: Watching beside a wait, for as long as that lasts: begun anew each hour, which adds nothing to the history.
+BESIDE = Terms(
+    start_to_close_timeout=timedelta(hours=1), heartbeat_timeout=timedelta(seconds=10), retry_policy=_PATIENT
+)
+
 #: How long one look waits for a cluster to be well before it tells what is missing.
 HEALTH_LOOK = timedelta(seconds=60)
 #: A cluster that is not well within this time after a step is a person's business.
@@ -173,8 +182,6 @@ HEALTHY_WITHIN = timedelta(minutes=30)
 MOVED_OFTEN = timedelta(seconds=10)
 #: and at most this often later.
 MOVED_SELDOM = timedelta(seconds=60)
-#: No replica moved for this long: it is said, with what holds it up. The vendor calls fifteen equal rounds a stall.
-STALLED_AFTER = timedelta(minutes=3)
 #: No replica moved for this long: the nodes are taken back and the lock is freed.
 STALLED_FOR = timedelta(hours=1)
 #: Pause before the members are asked again when two answers of the database differ.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
@@ -10,7 +12,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from activities.cluster import ClusterActivities
     from activities.payloads import ClusterRequest
-    from activities.scale_payloads import GoneRequest, Observed, ObserveRequest, ResizeRequest
+    from activities.scale_payloads import GoneRequest, Observed, ObserveRequest, ResizeRequest, WatchReplicasRequest
     from activities.scaling import ScalingActivities
     from domain.errors import OpsError, RefusedError
     from domain.model import ClusterSpec, NodeRef
@@ -20,10 +22,14 @@ with workflow.unsafe.imports_passed_through():
     from operations.scale import ScaleResult, ScaleStart
     from workflows.base import StoppedByPersonError
     from workflows.health import HealthyWorkflow
-    from workflows.retries import APPLY, GONE, OBSERVE, RUNNING
+    from workflows.retries import APPLY, BESIDE, GONE, OBSERVE, RUNNING
     from workflows.scale_card import card_steps
     from workflows.target import RetargetedError
     from workflows.volumes import VolumesWorkflow
+
+
+class ReplicasChangedError(Exception):
+    """Raised inside the story after somebody else has set replicas: look, and plan anew."""
 
 
 @workflow.defn(name="Scale")
@@ -54,9 +60,10 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
         self._begin_toward(self._ref, f"Scale {self._ref.cluster} to {wanted} nodes", target=wanted)
         self._expected = self._before = 0
         self._is_first = True
-        self._is_held = self._is_turned = False
+        self._is_held = self._is_turned = self._is_overtaken = False
         self._added: list[str] = []
         self._removed: set[int] = set()
+        self._planned: tuple[str, ...] = ()
 
     @workflow.run
     async def run(self, start: ScaleStart) -> ScaleResult:
@@ -69,10 +76,10 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
         facts, plan = await self._preflight()
         if self._request.plan:
             self._edit(state="plan")
-            return self._result("plan", plan)
+            return self._result("plan")
         if not plan.steps:
             self._edit(state="nothing")
-            return self._result("nothing-to-do", plan)
+            return self._result("nothing-to-do")
         self._facts, self._expected, self._before = facts, facts.replicas, facts.replicas
         try:
             await self._tell_open_certifies()
@@ -85,7 +92,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
                 raise  # the worker lets go of the run, which goes on elsewhere
             await self._stop()
             raise
-        return self._result("scaled", plan)
+        return self._result("scaled")
 
     async def _preflight(self) -> tuple[ScaleFacts, ScalePlan]:
         with self._step("preflight"):
@@ -95,6 +102,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
             if plan.verdict.is_yes and facts.recorded is not None and going:
                 facts = facts.model_copy(update={"blocked": (await self._try(facts.recorded, going)).blocked})
                 plan = self._plan(facts)
+            self._planned = plan.lines
             self._edit(plan=plan.lines, facts=plan.drift)
             plan.verdict.require(
                 "scale.refused",
@@ -113,10 +121,11 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
     async def _until_done(self, facts: ScaleFacts) -> None:
         """Do the first step of the plan, look again, plan again, until there is nothing left to do."""
         while True:
-            self._facts = facts
+            self._facts, self._is_overtaken = facts, False
             self._notice(facts)
             if self._is_turned:
-                self._edit(plan=self._plan(facts).lines)
+                self._planned = self._plan(facts).lines
+                self._edit(plan=self._planned)
                 self._is_turned = False
             left = steps(facts, wanted=self._target, with_dead=self._with_dead, reused=sorted(self._reused))
             self._show_plan(left, facts)
@@ -127,7 +136,12 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
                     return
                 await self._do(left[0], facts)
             except RetargetedError:
-                await self._turn()
+                self._leave_off("left off: the number was changed")
+                await self._take_target()
+                self._show(is_urgent=True)
+            except ReplicasChangedError:
+                self._leave_off("left off: somebody else scaled")
+                self._show(is_urgent=True)
             self._is_first = False
             facts = (await self._observe()).facts.model_copy(
                 update={name: getattr(facts, name) for name in ("replication_factor", "version", "preserved")}
@@ -161,6 +175,10 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
         if spec is None:
             return
         spec = spec.model_copy(update={"nodes": max(step.to, facts.replicas)})
+        with self._watching():
+            await self._join(step, spec)
+
+    async def _join(self, step: ScaleStep, spec: ClusterSpec) -> None:
         await self._certificates(
             spec,
             is_first=False,
@@ -188,9 +206,10 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
         away = {node.ordinal for node in facts.nodes if node.id in step.ids}
         stay = tuple(o for o in range(min(facts.replicas, self._target)) if o not in away)
         is_begun = all(n.membership == "decommissioning" for n in facts.nodes if n.id in step.ids)
-        if not is_begun and not self._is_first:  # else the preflight has seen it a moment ago
-            await self._until_well(names[0], ordinals=stay, leaving=step.ids)
-        await self._decommission(spec, step.ids, steps=names)
+        with self._watching():
+            if not is_begun and not self._is_first:  # else the preflight has seen it a moment ago
+                await self._until_well(names[0], ordinals=stay, leaving=step.ids)
+            await self._decommission(spec, step.ids, steps=names)
 
     async def _shrink(self, step: ScaleStep, facts: ScaleFacts) -> None:
         with self._step(self._names["shrink"]):
@@ -218,6 +237,38 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
                 await self._left_over(found, facts, step=self._names["volumes"])
 
     # --- what the steps use ---
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        """While the body waits, hear at once when somebody else sets replicas."""
+        if not workflow.patched("scale-watches-replicas"):
+            yield
+            return
+        watch = workflow.start_activity_method(
+            ScalingActivities.watch_replicas,
+            WatchReplicasRequest(ref=self._ref, expected=self._expected),
+            summary=f"whether somebody else sets other replicas than {self._expected}",
+            **BESIDE,
+        )
+        watch.add_done_callback(self._hear_of_replicas)
+        try:
+            yield
+        except (Exception, asyncio.CancelledError):  # not GeneratorExit, which comes outside the workflow's loop
+            watch.cancel()
+            raise
+        watch.cancel()
+
+    def _hear_of_replicas(self, watch: asyncio.Task[int]) -> None:
+        if not watch.cancelled() and watch.exception() is None:
+            self._is_overtaken = True
+
+    def _is_interrupted(self) -> bool:
+        return super()._is_interrupted() or self._is_overtaken
+
+    def _check_cancelled(self) -> None:
+        super()._check_cancelled()
+        if self._is_overtaken:
+            raise ReplicasChangedError
 
     async def _observe(self, *, has_settings: bool = False) -> Observed:
         return await workflow.execute_activity_method(
@@ -276,17 +327,15 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
     def _show_plan(self, left: list[ScaleStep], facts: ScaleFacts) -> None:
         self._show_left(card_steps(left, facts, is_down=bool(self._removed)))
 
-    async def _turn(self) -> None:
-        """Take the new number; what was under way is shown as left off, and the rest goes until it is planned anew."""
+    def _leave_off(self, why: str) -> None:
+        """Show what was under way as left off; the rest goes until it is planned anew."""
         for step in self._status.steps:
             if step.state == "failed":
-                self._set_step(step.name, "skipped", detail="left off: the number was changed")
+                self._set_step(step.name, "skipped", detail=why)
         begun = tuple(step for step in self._status.steps if step.state != "todo")
         next_one = Step(name="again", title="Planned anew from what is there")
         self._edit(may_ask_again=False, steps=(*begun, next_one), plan=())
-        await self._take_target()
         self._is_turned = True
-        self._show(is_urgent=True)
 
     async def _stop(self) -> None:
         """Take back what is on its way out, and name what exists now."""
@@ -294,7 +343,7 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
         await self._undo(spec)
         self._edit(facts=(*self._status.facts, f"{self._expected} pods exist; the same /crdb scale goes on from there"))
 
-    def _result(self, outcome: str, plan: ScalePlan) -> ScaleResult:
+    def _result(self, outcome: str) -> ScaleResult:
         return ScaleResult(
             outcome=outcome,
             nodes=self._target,
@@ -305,5 +354,5 @@ class ScaleWorkflow(VolumesWorkflow[ScaleResult], HealthyWorkflow[ScaleResult]):
             volumes_deleted=tuple(sorted(self._deleted)),
             certificates=tuple(sorted(self._issued)),
             decided_by=tuple(sorted(self._decided_by)),
-            plan=plan.lines,
+            plan=self._planned,
         )

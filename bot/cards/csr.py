@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bot.cards import blocks as b
 from bot.cards.blocks import Message
-from operations.csr import CsrResult
+from operations.crowd import MOST_OPEN
+from operations.csr import CsrResult, CsrRow
 
 _MARKS = {"pending": "◆", "approved": "▸", "issued": "✓", "denied": "✗", "failed": "✗"}
 #: So many are listed; the rest are counted.
@@ -15,11 +16,14 @@ def csr_message(result: CsrResult) -> Message:
     """Draw the list, newest first, as the look gave it."""
     name = result.ref.cluster
     pending = sum(row.state == "pending" for row in result.rows)
+    waiting = sum(row.waits_for_place for row in result.rows)
     if not result.rows:
         said = f"{name} has no certificate signing requests"
     else:
         count = len(result.rows)
         said = f"{name}: {count} certificate signing request{'' if count == 1 else 's'}, {pending} pending"
+        if waiting:
+            said += f", {waiting} of them without a card yet"
     drawn = [
         b.header(said),
         b.context(f"{b.code(str(result.ref), 120)}  ·  as of {b.date(result.taken_at, '{time_secs}')}"),
@@ -28,7 +32,7 @@ def csr_message(result: CsrResult) -> Message:
         [
             b.text(f"{_MARKS.get(row.state, '·')}  "),
             b.text(b.cut(b.one_line(row.name), 110), "bold"),
-            b.text(f"   {b.cut(b.one_line(row.state), 20)}  ·  pod {b.cut(b.one_line(row.pod or 'none'), 80)}"),
+            b.text(f"   {_state(row)}  ·  pod {b.cut(b.one_line(row.pod or 'none'), 80)}"),
             b.text(f"  ·  {b.cut(b.one_line(row.summary), 160)}", "italic"),
         ]
         for row in result.rows[:_ROWS]
@@ -38,3 +42,7 @@ def csr_message(result: CsrResult) -> Message:
     if rows:
         drawn.append(b.rich(b.lines(rows)))
     return Message(text=b.notice(said), blocks=drawn)
+
+
+def _state(row: CsrRow) -> str:
+    return f"waits for a place among {MOST_OPEN}" if row.waits_for_place else b.cut(b.one_line(row.state), 20)

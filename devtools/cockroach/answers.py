@@ -181,6 +181,9 @@ class Answers:
             return queries.rows(["crdb_internal.node_executable_version"], [[release.series_of(self._config.build)]])
         if kind == "build info":
             return self._build_info(statement.what["field"])
+        if kind == "ranges of node":
+            held = sorted(self._ledger.placement.held(statement.what["node"]))[: statement.what["most"]]
+            return queries.rows(["range_id"], [[number] for number in held], numeric=[0])
         if kind == "store sums":
             return status.store_sums(self._state(), statement.what["sums"])
         if kind == "node metric":

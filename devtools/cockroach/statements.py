@@ -107,11 +107,24 @@ def _select(reader: _Reader, database: str) -> Statement:
         return Statement(HERE, {"kind": "store sums", "sums": _store_sums(reader)})
     if reader.take("VALUE", "FROM", "CRDB_INTERNAL", ".", "NODE_METRICS", "WHERE", "NAME", "="):
         return Statement(HERE, {"kind": "node metric", "name": reader.one_of(STRING).value})
+    if reader.take("RANGE_ID", "FROM", "[", "SHOW", "CLUSTER", "RANGES", "]", "WHERE", "REPLICAS", "@", ">"):
+        return Statement(HERE, _ranges_of_node(reader))
     sign = "-" if reader.take("-") else ""
     text = reader.one_of(NUMBER).value
     if not text.isdigit():
         raise reader.wrong()
     return Statement(HERE, {"kind": "integer", "value": int(sign + text)})
+
+
+def _ranges_of_node(reader: _Reader) -> dict[str, Any]:
+    """The first ranges with a replica on one node, in order."""
+    reader.need("ARRAY", "[")
+    node = reader.one_of(NUMBER).value
+    reader.need("]", "ORDER", "BY", "RANGE_ID", "LIMIT")
+    most = reader.one_of(NUMBER).value
+    if not (node.isdigit() and most.isdigit()):
+        raise reader.wrong()
+    return {"kind": "ranges of node", "node": int(node), "most": int(most)}
 
 
 def _store_sums(reader: _Reader) -> list[list[str]]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from devtools.page import text_of, until
+from devtools.page import text_of
 from devtools.scenarios.driver import CLIENT_POD, CSRS, NODES, Driver, since
 from devtools.scenarios.leaks import check_for_leaks
-from devtools.scenarios.scaled import rows, uids
+from devtools.scenarios.scaled import rows, uids, until_status
 from devtools.scenarios.story import Story
 from devtools.scenarios.told import Told
 
@@ -38,7 +38,7 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     begun = time.monotonic()
     early, _ = await asyncio.gather(driver.status(), asyncio.to_thread(cluster.kill_node, machine))
     told.check("the status that ran meanwhile answered", "nodes ready" in early, found=early)
-    dead = await _until_status(driver, "2 of 3 nodes ready", f"{name}  ·  Running  ·  not live")
+    dead = await until_status(driver, "2 of 3 nodes ready", f"{name}  ·  Running  ·  not live")
     dead_seconds = time.monotonic() - begun
     told.say(f"{since(begun)} after {machines[pod]} was killed: {dead}")
     told.check("two nodes live", dead.count("·  live") == 2, found=dead)
@@ -52,7 +52,7 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
 
     begun = time.monotonic()
     await asyncio.to_thread(cluster.start_node, machine)
-    whole = await _until_status(driver, "3 of 3 nodes ready", "0 under-replicated, 0 unavailable", "1 restarts")
+    whole = await until_status(driver, "3 of 3 nodes ready", "0 under-replicated, 0 unavailable", "1 restarts")
     whole_seconds = time.monotonic() - begun
     told.say(f"{since(begun)} after it was started: {whole}")
     told.check("all nodes live", whole.count("·  live") == len(NODES), found=whole)
@@ -66,16 +66,6 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
         "seconds until whole": round(whole_seconds, 1),
         "secrets found nowhere": looked["secrets"],
     }
-
-
-async def _until_status(driver: Driver, *words: str) -> str:
-    """Ask again until the status says all of this."""
-
-    async def look() -> str | None:
-        said = await driver.status()
-        return said if all(one in said for one in words) else None
-
-    return await until(look, f"the status says {words}", seconds=60)
 
 
 def _machines(driver: Driver) -> dict[str, str]:

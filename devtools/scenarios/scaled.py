@@ -139,3 +139,13 @@ async def root_says(driver: Driver, run: WorkflowHandle[Any, Any], words: str, *
         return said if words in said else None
 
     return await until(look, f"the operation's message says “{words}”", seconds=seconds)
+
+
+async def until_status(driver: Driver, *words: str) -> str:
+    """Ask again until the status says all of this."""
+
+    async def look() -> str | None:
+        said = await driver.status()
+        return said if all(one in said for one in words) else None
+
+    return await until(look, f"the status says {words}", seconds=60)

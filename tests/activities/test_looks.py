@@ -11,18 +11,33 @@ from activities.csr_facts import look_around
 from activities.looks import LookActivities
 from activities.manifests import labels
 from activities.manifests.accounts import ca_config_map
+from activities.payloads import OpenCertify
 from activities.standing import Inquiry
 from domain.certificate import SigningPolicy, profile_of
 from domain.errors import NotReadyError
 from domain.model import CLIENT_POD, ClusterRef, NodeRef
 from operations.base import LookStart
+from operations.crowd import MOST_OPEN
 from operations.csr import CsrResult
+from operations.queues import certify_id
 from operations.status import Ranges, StatusResult
 from tests.activities.world import World, run
+from tests.fakes.running import FakeRunning
+
+
+def looking(world: World, running: FakeRunning | None = None) -> LookActivities:
+    return LookActivities(
+        world.kubernetes,
+        world.csrs,
+        world.nodes,
+        world.configuration,
+        running=running or FakeRunning(),
+        clock=world.clock,
+    )
 
 
 async def status(world: World) -> StatusResult:
-    looks = LookActivities(world.kubernetes, world.csrs, world.nodes, world.configuration, clock=world.clock)
+    looks = looking(world)
     found = await run(looks.status, LookStart(operation="status", ref=world.ref))
     assert isinstance(found, StatusResult)
     assert world.kubernetes.writes() == []
@@ -127,7 +142,7 @@ async def test_drift_a_missing_pod_and_pending_requests_are_shown(world: World) 
     world.csr("cockroachdb-1")
     world.csr("cockroachdb-2", name="stranger", username="system:serviceaccount:evil:x")
 
-    looks = LookActivities(world.kubernetes, world.csrs, world.nodes, world.configuration, clock=world.clock)
+    looks = looking(world)
     found = await run(looks.status, LookStart(operation="status", ref=world.ref))
 
     assert found.drift == ("nodes: recorded 3, found 4",)
@@ -268,7 +283,7 @@ async def test_requests_are_listed_newest_first_with_verdicts_and_without_strang
     world.csr("cockroachdb-0", created_at=world.now - timedelta(hours=1))
     world.csr("cockroachdb-1", usages=("client auth",))
     world.csr("cockroachdb-2", name="stranger", username="system:serviceaccount:evil:x")
-    looks = LookActivities(world.kubernetes, world.csrs, world.nodes, world.configuration, clock=world.clock)
+    looks = looking(world)
 
     found = await run(looks.csr, LookStart(operation="csr", ref=world.ref))
 
@@ -276,3 +291,20 @@ async def test_requests_are_listed_newest_first_with_verdicts_and_without_strang
     assert [(row.pod, row.state) for row in found.rows] == [("cockroachdb-1", "pending"), ("cockroachdb-0", "pending")]
     assert found.rows[0].summary.endswith("nobody can approve this")
     assert found.rows[1].summary == "1 of 17 checks needs a look"
+
+
+@pytest.mark.parametrize(("open_ones", "waits"), [(MOST_OPEN, [True, False]), (MOST_OPEN - 1, [False, False])])
+async def test_a_request_without_a_run_waits_for_a_place_when_all_are_taken(
+    world: World, open_ones: int, waits: list[bool]
+) -> None:
+    world.deployed()
+    shown = world.csr("cockroachdb-0", created_at=world.now - timedelta(hours=1))
+    world.csr("cockroachdb-1")
+    running = FakeRunning()
+    ids = [certify_id(site=world.ref.site, name=shown.name, uid=shown.uid), *map(str, range(open_ones - 1))]
+    running.open[str(world.ref)] = tuple(OpenCertify(workflow_id=one, run_id="r") for one in ids)
+
+    found = await run(looking(world, running).csr, LookStart(operation="csr", ref=world.ref))
+
+    assert isinstance(found, CsrResult)
+    assert [row.waits_for_place for row in found.rows] == waits

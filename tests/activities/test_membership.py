@@ -47,6 +47,18 @@ async def test_a_trial_names_what_blocks_and_changes_nothing(world: World, activ
     assert world.nodes.members[2]["membership"] == "active"
 
 
+@pytest.mark.parametrize(("held", "ranges"), [({2: (7, 21)}, {2: (7, 21)}), ({}, {2: ()})])
+async def test_of_nodes_that_leave_a_trial_names_the_ranges_where_the_database_tells(
+    world: World, activities: MembershipActivities, held: dict[int, tuple[int, ...]], ranges: dict[int, tuple[int, ...]]
+) -> None:
+    world.nodes.held = held
+    world.nodes.members[2]["membership"] = "decommissioning"
+
+    found = await run(activities.try_decommission, about(world, 2, 3))
+
+    assert found.ranges == ranges
+
+
 async def test_a_release_without_checks_is_asked_for_none(world: World, activities: MembershipActivities) -> None:
     for row in world.nodes.members.values():
         row["build"] = "v22.2.9"
@@ -114,6 +126,17 @@ async def test_following_tells_news_and_otherwise_ends_after_a_while(
 
     assert (same.left, news.left, none.left) == (9, 4, 0)
     assert world.nodes.commands == []
+
+
+async def test_of_a_dead_node_the_command_counts_from_the_beginning(
+    world: World, activities: MembershipActivities
+) -> None:
+    world.nodes.members[2] |= {"is_live": "false", "address": ""}
+    world.nodes.moves = 4  # what it is then said to have told last is another number
+
+    begun = await run(activities.decommission, about(world, 2))
+
+    assert (begun.left, begun.nodes[0].is_live) == (9, False)
 
 
 async def test_of_a_dead_node_the_command_s_count_is_believed_and_not_what_it_last_said(

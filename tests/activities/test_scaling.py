@@ -11,7 +11,13 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.manifests import labels
 from activities.manifests.labels import NODE_ID, SPEC
-from activities.scale_payloads import DeleteVolumeRequest, GoneRequest, ObserveRequest, ResizeRequest
+from activities.scale_payloads import (
+    DeleteVolumeRequest,
+    GoneRequest,
+    ObserveRequest,
+    ResizeRequest,
+    WatchReplicasRequest,
+)
 from activities.scaling import ScalingActivities
 from domain.errors import NotReadyError, RefusedError, TransientError
 from domain.scale import Volume
@@ -161,6 +167,26 @@ async def test_the_database_is_asked_at_most_once_a_poll_also_by_the_look_that_f
 
 
 # --- replicas ---
+
+
+async def test_watching_ends_when_somebody_else_sets_replicas_or_takes_the_set_away(
+    world: World, activities: ScalingActivities
+) -> None:
+    request = WatchReplicasRequest(ref=world.ref, expected=4)
+    beaten, environment = asyncio.Event(), ActivityEnvironment()
+    environment.on_heartbeat = lambda *_: beaten.set()
+    watching = asyncio.create_task(environment.run(activities.watch_replicas, request))
+    async with asyncio.timeout(10):
+        await beaten.wait()
+    placed = world.kubernetes.find("StatefulSet", "cockroachdb", namespace="crdb")
+
+    placed["spec"]["replicas"] = 6
+    world.kubernetes.put(placed)
+    async with asyncio.timeout(10):
+        changed = await watching
+    world.kubernetes.remove("StatefulSet", "cockroachdb", namespace="crdb")
+
+    assert (changed, await run(activities.watch_replicas, request)) == (6, 0)
 
 
 async def test_growing_sets_replicas_and_the_record_in_one_write_and_repeating_none(

@@ -16,8 +16,8 @@ from operations import CATALOGUE
 from operations.messages import Decision
 from tests.architecture.source_tree import files, name_of, parse
 
-#: Started by no command: for each CSR, for a look, for a closed run's last message, for CSRs of strangers.
-UNTYPED = {"Certify", "Look", "Announce", "Strangers", "Observe"}
+#: Started by no command: for each CSR, a look, a last message, CSRs of strangers or in a crowd, an upgrade not final.
+UNTYPED = {"Certify", "Look", "Announce", "Strangers", "Crowd", "Observe"}
 #: Calls that leave an event which an auditor reads, and the keyword that gives it words.
 SAID = {
     "execute_activity": "summary", "execute_activity_method": "summary", "start_activity": "summary",

@@ -356,3 +356,13 @@ def test_a_reason_is_the_chosen_and_the_own_words(preset: str, words: str, reaso
 
 def test_every_preset_reason_is_long_enough_by_itself() -> None:
     assert all(len(reason_of(value, "")) >= 5 for value, _ in PRESETS if value != "other")
+
+
+def test_requests_that_wait_for_a_place_are_told_as_such() -> None:
+    row = CsrRow(name="a", uid="u", pod="cockroachdb-0", state="pending", summary="17 of 17", created_at=given.AT)
+    rows = (row.model_copy(update={"name": "b", "waits_for_place": True}), row)
+
+    drawn = csr_message(CsrResult(ref=given.REF, taken_at=given.AT, rows=rows))
+
+    assert "2 pending, 1 of them without a card yet" in drawn.text
+    assert str(drawn.blocks).count("waits for a place among 20") == 1

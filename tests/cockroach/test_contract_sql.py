@@ -130,6 +130,17 @@ def test_the_replication_factor_is_changed_for_all_and_not_to_two(cluster: Seque
     assert "at least 3 replicas are required for multi-replica configurations" in refused.err
 
 
+def test_the_first_ranges_with_a_replica_on_a_node_are_named(cluster: Sequence[Node], client: Path) -> None:
+    held = "SELECT range_id FROM [SHOW CLUSTER RANGES] WHERE replicas @> ARRAY[{}] ORDER BY range_id LIMIT 3"
+
+    here, nowhere = (_sql(cluster[0], client, held.format(node)) for node in (1, 99))
+
+    numbers = [int(line) for line in here.out.splitlines()[1:]]
+    assert here.out.startswith("range_id\n")
+    assert (len(numbers), numbers) == (3, sorted(numbers))
+    assert (nowhere.code, nowhere.out) == (0, "range_id\n")
+
+
 def test_ranges_are_summed_over_the_stores(cluster: Sequence[Node], client: Path) -> None:
     names = ("ranges.unavailable", "ranges.underreplicated")
     sums = ", ".join(f"sum((metrics->>'{name}')::DECIMAL)::INT AS {name.replace('.', '_')}" for name in names)

@@ -51,6 +51,12 @@ def _refusal(text: str) -> RemoteError:
             id="sums over stores",
         ),
         pytest.param(
+            "SELECT range_id FROM [SHOW CLUSTER RANGES] WHERE replicas @> ARRAY[4] ORDER BY range_id LIMIT 5",
+            HERE,
+            {"kind": "ranges of node", "node": 4, "most": 5},
+            id="ranges with a replica on a node",
+        ),
+        pytest.param(
             "SELECT value FROM crdb_internal.node_metrics WHERE name = 'security.certificate.expiration.node'",
             HERE,
             {"kind": "node metric", "name": "security.certificate.expiration.node"},

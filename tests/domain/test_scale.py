@@ -99,6 +99,18 @@ def test_a_dead_node_without_a_pod_leaves_only_when_it_is_given_up() -> None:
     assert "--decommission-dead" in plan_scale(found, wanted=4).drift[0]
 
 
+def test_a_dead_node_whose_pod_came_back_as_another_node_has_no_pod_to_mend() -> None:
+    replaced, broken = facts(*FOUR, node(9, 3, **DEAD), replicas=4), facts(*FOUR[:3], node(2, 3, **DEAD))
+
+    (lost,) = plan_scale(replaced, wanted=5).verdict.reasons
+    (down,) = plan_scale(broken, wanted=5).verdict.reasons
+
+    assert (lost.found, down.found) == ("n9 (cockroachdb-3) is dead", "n2 (cockroachdb-3) is dead")
+    assert lost.hint.startswith("/crdb scale 5 --decommission-dead gives it up")
+    assert down.hint == "mend its pod first"
+    assert kinds(replaced, 4, with_dead=True) == ["decommission 9"]
+
+
 def test_a_dead_node_that_keeps_an_upgrade_from_becoming_final_can_be_given_up_and_nothing_else_be_done() -> None:
     found = facts(*FOUR, node(9, None, **DEAD), replicas=4, preserved="25.2")
 

@@ -11,9 +11,10 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from events.csr import MOST_OPEN, CsrEvents
+from events.csr import CsrEvents
 from events.strangers import TELL_EVERY, StrangerDigest
-from operations.queues import certify_id, strangers_id
+from operations.crowd import MOST_OPEN
+from operations.queues import certify_id, crowd_id, strangers_id
 from tests.workflows.stage import Grounds, staged
 from tests.workflows.waiting import until, until_asked
 from tests.workflows.world import Request, World
@@ -180,6 +181,30 @@ async def test_at_most_twenty_are_open_and_more_start_as_others_end(world: World
     assert await is_started(world, requests[MOST_OPEN])
     assert await is_started(world, requests[MOST_OPEN + 1])
     assert not await is_started(world, requests[MOST_OPEN + 2])
+
+
+async def test_a_crowd_is_one_notice_also_for_two_workers_and_after_a_restart(world: World) -> None:
+    requests = [add(world, number) for number in range(MOST_OPEN + 2)]
+    notice = world.client.get_workflow_handle(crowd_id(world.ref))
+
+    async with watching(world), watching(world):
+        await until_signaled(world, notice.id, 2)
+    first = await notice.describe()
+    await _until_listed(world, MOST_OPEN)
+    async with watching(world):
+        await until_signaled(world, notice.id, 3)
+        for request in requests[:2]:
+            request.denied = "too many"
+        await until_signaled(world, notice.id, 4)
+
+    history = await notice.fetch_history()
+    payloads = [
+        event.workflow_execution_signaled_event_attributes.input.payloads[0].data
+        for event in history.events
+        if event.HasField("workflow_execution_signaled_event_attributes")
+    ]
+    assert (await notice.describe()).run_id == first.run_id
+    assert payloads == [b'{"waiting":2}'] * 3 + [b'{"waiting":0}']
 
 
 async def test_the_open_ones_are_counted_again_after_a_restart(world: World) -> None:

@@ -35,6 +35,8 @@ class FakeNodes:
         self.drains_left = 0
         #: Seconds since 1970 as each node prints them; what a release does not say is another text.
         self.expirations = ["1.8253728e+09"] * count
+        #: Ranges by node; of a node that is not here the database does not tell.
+        self.held: dict[int, tuple[int, ...]] = {}
         #: Replicas that move at every round of the command.
         self.moves = 0
 
@@ -118,6 +120,11 @@ class FakeNodes:
             if not self.zones or (is_all and not self.knows_all_zones):
                 raise TransientError("nodes.no-answer", "sql: ERROR: at or near SHOW: syntax error SQLSTATE: 42601")
             return self.zones
+        held = re.fullmatch(r"SELECT range_id FROM \[SHOW CLUSTER RANGES\] .*ARRAY\[(\d+)\].* LIMIT 5", statement)
+        if held:
+            if int(held[1]) not in self.held:
+                raise TransientError("nodes.no-answer", "sql: ERROR: at or near CLUSTER: syntax error SQLSTATE: 42601")
+            return tuple({"range_id": str(number)} for number in self.held[int(held[1])])
         return ({"value": answers[statement]},)
 
     async def decommission(

@@ -19,6 +19,7 @@ from operations.approvals import ApprovalsRequest
 from operations.base import LookStart, Start
 from operations.certify import CertifyResult, CertifyStart, CertifyStatus, DecisionRecord, Evidence
 from operations.chat import MessageRef, Say, ShowCard, ShowGate, ShowObservation, ShowOperation
+from operations.crowd import CrowdResult, CrowdSeen, CrowdStart
 from operations.csr import CsrRequest, CsrResult, CsrRow
 from operations.decide import ApproveRequest, CancelRequest, DenyRequest, HelpRequest, PauseRequest, ResumeRequest
 from operations.deploy import DeployRequest, DeployResult, DeployStart
@@ -228,7 +229,9 @@ SAMPLES: tuple[BaseModel, ...] = (
         authority_until=AT,
     ),
     CsrRequest(ref=REF),
-    CsrRow(name="x", uid="u", pod="cockroachdb-0", state="pending", summary="17 of 17", created_at=AT),
+    CsrRow(
+        name="x", uid="u", pod="cockroachdb-0", state="pending", summary="17 of 17", created_at=AT, waits_for_place=True
+    ),
     CsrResult(
         ref=REF, taken_at=AT, rows=(CsrRow(name="x", uid="u", pod="p", state="issued", summary="", created_at=AT),)
     ),
@@ -261,6 +264,9 @@ SAMPLES: tuple[BaseModel, ...] = (
     StrangersStart(site="main", channel="C1"),
     StrangersSeen(count=7, examples=("x by alice",), worker="a1"),
     StrangersResult(count=7, examples=("x by alice",)),
+    CrowdStart(ref=REF, channel="C1"),
+    CrowdSeen(waiting=3),
+    CrowdResult(most=3),
     _QUESTION,
     _GATE,
     Gates(gates=(_GATE,)),

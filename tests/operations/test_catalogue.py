@@ -132,6 +132,7 @@ def test_queues_and_ids_are_what_other_processes_and_old_histories_know() -> Non
     )
     assert queues.look_id(site="main", request_id="r") == "crdb/main/look/r"
     assert queues.strangers_id("main") == "crdb/main/strangers"
+    assert queues.crowd_id(REF) == "crdb/main/crdb/shop/crowd"
     assert queues.announce_id(workflow_id="crdb/main/x", run_id="r") == "crdb/main/x/announce/r"
 
 

@@ -20,6 +20,7 @@ from activities.scale_payloads import (
     ObserveRequest,
     Resized,
     ResizeRequest,
+    WatchReplicasRequest,
 )
 from domain.health import NodeStatus, waits
 from domain.model import CLIENT_POD, NodeRef
@@ -113,6 +114,14 @@ class Scaling:
             state.claims[ordinal] = Claim(ordinal=ordinal, node_id=here[-1].id if here else None)
             for member in here:
                 member.is_live = False
+
+    @activity.defn(name="scaling.watch_replicas")
+    async def watch_replicas(self, request: WatchReplicasRequest) -> int:
+        await self.world.act("scaling.watch_replicas", lambda: None)
+        while len(self._ordinals()) == request.expected:
+            activity.heartbeat()
+            await asyncio.sleep(0.02)
+        return len(self._ordinals())
 
     @activity.defn(name="scaling.wait_gone")
     async def wait_gone(self, request: GoneRequest) -> None:
@@ -212,7 +221,10 @@ class Scaling:
         found = self._of(ids)
         left = sum(m.replicas for m in found if m.membership != "decommissioned")
         nodes = tuple(member.status() for member in found)
-        return Members(nodes=nodes, left=left, blocked=tuple(self.world.blocked) if blocked else ())
+        if not blocked:
+            return Members(nodes=nodes, left=left)
+        ranges = {member.id: (7, 21) for member in found if member.membership == "decommissioning"}
+        return Members(nodes=nodes, left=left, blocked=tuple(self.world.blocked), ranges=ranges)
 
     async def _while_held(self, name: str) -> None:
         """Wait as a poll does: heartbeats belong to the loop that looks."""

@@ -53,7 +53,7 @@ GROUPS: list[tuple[Story, tuple[str, ...]]] = [
     ("joined", ("nodes.observe",)),
     ("again", ("cluster.ask_again",)),
     ("init", ("cluster.plan_init", "cluster.client_pod", "nodes.record_target", "nodes.init")),
-    ("up", ("scaling.observe", "scaling.resize")),
+    ("up", ("scaling.observe", "scaling.resize", "scaling.watch_replicas")),
     ("down", ("nodes.try_decommission", "nodes.decommission", "nodes.follow")),
     ("down", ("nodes.drain", "nodes.finish", "scaling.wait_gone")),
     ("emptied", ("scaling.delete_volume",)),

@@ -153,6 +153,7 @@ async def test_back_up_half_way_down_takes_nodes_back_and_ends_with_all_active(s
     assert "asked for by Alice" in await facts_of(stage, handle)
     status = await stage.status(handle)
     assert status.plan == ("take n4 (cockroachdb-3), n5 (cockroachdb-4) back: they stay",)
+    assert result.plan == status.plan
     assert [(s.name, s.state) for s in status.steps] == [("preflight", "done"), ("move", "skipped"), ("back", "done")]
 
 
@@ -266,11 +267,10 @@ async def test_another_number_is_refused_after_the_end(stage: Stage) -> None:
 async def test_a_stall_is_named_and_after_an_hour_the_nodes_are_taken_back(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workflows.departure.STALLED_AFTER", timedelta(0))
+    stage.world.facts = {"stalled_minutes": 0}
     monkeypatch.setattr("workflows.departure.STALLED_FOR", timedelta(seconds=1))
     stage.world.serve(1, 2, 3, 4)
     stage.world.moves = 0
-    stage.world.facts = {}
 
     handle = await stage.scale(3)
     await until(lambda: "nodes.follow" in stage.world.state.calls)
@@ -278,21 +278,58 @@ async def test_a_stall_is_named_and_after_an_hour_the_nodes_are_taken_back(
     error = await failure_of(handle)
 
     assert code_of(error) == "scale.stalled"
-    assert "0 of 12 replicas moved; no replica moves any more; n4 (cockroachdb-3) holds 12" in error.message
+    assert "0 of 12 replicas moved; no replica moves any more; n4 (cockroachdb-3) holds 12: ranges 7" in error.message
     assert stage.world.state.effects[-1] == "took back n4"
 
 
-async def test_pods_removed_by_kubectl_in_our_direction_are_said_and_gone_on_from(stage: Stage) -> None:
+async def test_pods_removed_by_kubectl_in_our_direction_are_said_at_once_and_gone_on_from(stage: Stage) -> None:
     stage.world.serve(1, 2, 3, 4, 5)
     handle = await moving(stage)
 
     Scaling(stage.world).remove_pods(3)
+    await until(lambda: stage.world.state.stopped == ["nodes.follow"])
     stage.world.held.clear()
     result = await handle.result()
 
     assert (result.nodes, result.decommissioned) == (3, (4, 5))
     assert "somebody else scaled from 5 to 3 replicas while this ran" in await facts_of(stage, handle)
     assert stage.world.state.effects[-2:] == ["decommissioned n5", "resized 3 to 3"]
+    steps = (await stage.status(handle)).steps
+    assert [step.detail for step in steps if step.state == "skipped"] == ["left off: somebody else scaled"]
+
+
+async def test_pods_added_by_kubectl_in_our_direction_while_a_card_waits_are_gone_on_from(stage: Stage) -> None:
+    stage.world.serve(1, 2, 3)
+    handle = await stage.scale(5)
+    await stage.chat.card("pending", csr="crdb.node.cockroachdb-3")
+    spec = stage.world.state.spec
+    assert spec is not None
+
+    stage.world.make_pods(spec.model_copy(update={"nodes": 5}))
+
+    async def is_said() -> bool:
+        return "somebody else scaled from 4 to 5 replicas while this ran" in await facts_of(stage, handle)
+
+    await until_asked(is_said)
+    stage.approve_all(BOB)
+    result = await handle.result()
+
+    assert (result.nodes, result.added) == (5, ("cockroachdb-3",))
+    assert stage.world.state.spec == spec.model_copy(update={"nodes": 5})
+    assert len(stage.world.state.members) == 5
+
+
+async def test_a_pod_removed_by_kubectl_while_its_card_waits_ends_the_run_at_once(stage: Stage) -> None:
+    stage.world.serve(1, 2, 3)
+    handle = await stage.scale(4)
+    await stage.chat.card("pending", csr="crdb.node.cockroachdb-3")
+
+    Scaling(stage.world).remove_pods(3)
+    error = await failure_of(handle)
+
+    assert code_of(error) == "scale.changed-outside"
+    assert "found 3 replicas, expected 4" in error.message
+    assert stage.world.state.effects == ["resized 3 to 4"]
 
 
 async def test_pods_added_by_kubectl_are_left_and_the_run_ends_with_nodes_taken_back(stage: Stage) -> None:

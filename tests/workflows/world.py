@@ -429,7 +429,7 @@ class World:
                 managed_by="crdb-chatops",
                 ordinal=int(pod.name.rpartition("-")[2]) if is_node else None,
             ),
-            replicas=spec.nodes if spec else None,
+            replicas=len(self.state.pods.keys() - {CLIENT_POD}) if spec else None,
         )
 
     def issue(self, request: Request) -> None:
