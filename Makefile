@@ -27,13 +27,13 @@ test: test-local ## all tests; those on a real Kubernetes build and start it the
 		$(BIN)/python -m devtools.cluster build && $(BIN)/python -m devtools.images build && \
 		$(BIN)/pytest --with-cluster -m cluster $(ARGS); fi
 
-# Tests wait as long as they compute: four processes keep two processors busy. Those of faults wait most, so that in one
+# Tests wait longer than they compute: eight processes keep two processors busy. Those of faults wait most, so that in one
 # run with the others they take little more time than the others alone.
 test-local: $(READY) ## the tests that need no Kubernetes: the next two in one run
-	@$(BIN)/pytest -m "not cluster" -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -m "not cluster" -n 8 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: $(READY) ## the tests that need no Kubernetes, but for the stage of faults
-	@$(BIN)/pytest -m "not cluster and not faults" -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -m "not cluster and not faults" -n 8 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-faults: $(READY) ## processes killed at every step, Slack and Temporal away; no Kubernetes
 	@$(BIN)/pytest -m "faults and not cluster" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

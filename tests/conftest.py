@@ -24,6 +24,7 @@ sys.dont_write_bytecode = False
 #: A file runs in one process: these begin first, so that none of them is what all others have to wait for at the end.
 _LONGEST = (
     "test_killed.py",
+    "test_observe.py",
     "test_outages.py",
     "test_faults.py",
     "test_faults_outage.py",
@@ -32,6 +33,8 @@ _LONGEST = (
     "test_scale_changed.py",
     "test_deploy.py",
     "test_certify.py",
+    "test_pausing.py",
+    "test_reminders.py",
     "test_deploy_stopped.py",
 )
 

@@ -22,12 +22,14 @@ OF_THE_CLOCK = (
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIME_SKIPPING_TRANSITIONED,
 )
 SHOW = "chat.show_observation"
+#: Hours within which two looks fall that begin after this moment: the tests' own pause between two is eight.
+TWO_LOOKS = 23
 
 
-async def observing(stage: Stage) -> WorkflowHandle[Any, str]:
-    """A major upgrade that has ended and is not final, with its card."""
+async def observing(stage: Stage, *, days: int = 1) -> WorkflowHandle[Any, str]:
+    """A major upgrade that has ended and is not final, with its card; it is observed for so long."""
     stage.world.serve(1, 2, 3)
-    stage.world.terms = {"asks_after_canary": "never", "observe": 86_400}
+    stage.world.terms = {"asks_after_canary": "never", "observe": days * 86_400}
     await (await stage.upgrade(MAJOR, backup="taken")).result()
     await until(lambda: bool(stage.chat.observations()))
     return stage.client.get_workflow_handle(observe_id(stage.world.ref), result_type=str)
@@ -130,13 +132,13 @@ async def test_a_day_without_news_draws_nothing(stage: Stage) -> None:
 
 
 async def test_who_becomes_unwell_is_told_on_the_card_and_taken_off_again(stage: Stage) -> None:
-    observed = await observing(stage)
+    observed = await observing(stage, days=7)
     stage.world.state.members[1].is_live = False
-    await stage.pass_time(observed, hours=13)
+    await stage.pass_time(observed, hours=TWO_LOOKS)
     await until(lambda: bool(card(stage).seen.notices))
     told = card(stage)
     stage.world.state.members[1].is_live = True
-    await stage.pass_time(observed, hours=13)
+    await stage.pass_time(observed, hours=TWO_LOOKS)
     await until(lambda: not card(stage).seen.notices)
 
     assert told.seen.notices == ("n2 (cockroachdb-1) does not live",)
@@ -172,7 +174,7 @@ async def test_what_somebody_rolled_back_by_hand_closes_the_card(stage: Stage) -
     for member in stage.world.state.members:
         member.build = OLD
 
-    await stage.pass_time(observed, hours=7)
+    await stage.pass_time(observed, hours=TWO_LOOKS)
 
     assert "all nodes run v25.2.3 again by somebody's hand" in await observed.result()
     assert card(stage).state == "rolled-back"
