@@ -60,7 +60,8 @@ class CertificateActivities:
     async def read(self, request: CsrRequest) -> CsrReading:
         """Read a CSR, judge it, and take the policy snapshot. Repeating it only reads again."""
         policy = self._policy(request.ref)
-        csr, around = await asyncio.gather(self._csrs.get(request.csr), look_around(self._csrs, policy))
+        around = await look_around(self._csrs, policy)
+        csr = around.csr(request.csr)
         if csr is None or csr.uid != request.csr_uid:
             why = "the request is gone" if csr is None else "another request has its name now"
             return CsrReading(is_there=False, gone_because=why)
@@ -87,11 +88,10 @@ class CertificateActivities:
         Who is behind it is asked as late as can be, beside the last reading: a change may have begun since the card.
         """
         for _ in range(_TRIES):
-            csr, around, behind = await asyncio.gather(
-                self._csrs.get(request.csr),
-                look_around(self._csrs, self._policy(request.ref)),
-                self._running.change(request.ref),
+            around, behind = await asyncio.gather(
+                look_around(self._csrs, self._policy(request.ref)), self._running.change(request.ref)
             )
+            csr = around.csr(request.csr)
             if csr is None or csr.uid != request.csr_uid:
                 return WriteOutcome(outcome="gone", sentence="The request is gone.")
             if decided := _decided_for_approval(csr, request):

@@ -28,6 +28,10 @@ class Surroundings:
         self.pods = {pod["metadata"]["name"]: pod for pod in pods}
         self.stateful_set = stateful_set
 
+    def csr(self, name: str) -> CsrObject | None:
+        """Return the request of that name, as it is among all; None when it is gone."""
+        return next((csr for csr in self.csrs if csr.name == name), None)
+
     def has_pod(self, csr: CsrObject) -> bool:
         """Whether the pod that asked still exists."""
         pod = self.pods.get(csr.pod)

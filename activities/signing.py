@@ -173,9 +173,10 @@ class SigningActivities:
         Raises:
             RefusedError: `ca.missing`, `ca.expired`: there is nothing to sign with.
         """
-        authority, csr, around = await asyncio.gather(
-            self._held(request.ref), self._csrs.get(request.csr), look_around(self._csrs, self._policy(request.ref))
+        authority, around = await asyncio.gather(
+            self._held(request.ref), look_around(self._csrs, self._policy(request.ref))
         )
+        csr = around.csr(request.csr)
         return _Seen(authority, csr if csr is not None and csr.uid == request.csr_uid else None, around)
 
     def _judge(self, request: SignRequest, seen: _Seen) -> _Judged:

@@ -15,7 +15,7 @@ from activities.clients.kube import missing_rules
 from activities.ports import Condition, CsrObject, Object, Rule
 from domain.model import STATEFULSET, ClusterRef
 
-_KIND = "CertificateSigningRequest"
+_KIND, _VERSION = "CertificateSigningRequest", "certificates.k8s.io/v1"
 
 
 class KubeCsrs:
@@ -73,7 +73,8 @@ class KubeCsrs:
         self, csr: CsrObject, subresource: str, *, conditions: tuple[Condition, ...] = (), certificate: str = ""
     ) -> None:
         """Replace a subresource; the version in it makes the server refuse if anything has changed since."""
-        item = copy.deepcopy(csr.raw)
+        # Within a list the server leaves out what the list says of all.
+        item = {**copy.deepcopy(csr.raw), "apiVersion": _VERSION, "kind": _KIND}
         status = item.setdefault("status", {})
         if conditions:
             status["conditions"] = [*(status.get("conditions") or ()), *(c.model_dump() for c in conditions)]

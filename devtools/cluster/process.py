@@ -68,11 +68,14 @@ class _Found:
 def _found(nodes: Sequence[Layout]) -> list[_Found]:
     """All nodes' processes as `first` and `outer` tell of them, in one look."""
     roots = {str(node.root) for node in nodes}
-    return [
+    found = [
         _Found(pid, argv[-1], is_outer=argv[0] in ("sh", UNSHARE[0]))
         for pid, argv in _commands()
         if len(argv) > 1 and argv[-1] in roots and Path(argv[-2]).name == PROGRAM.name
     ]
+    # What a first process has just forked has its command line until it becomes the program that it shall be.
+    inner = {each.pid for each in found if not each.is_outer}
+    return [each for each in found if each.is_outer or _parent(each.pid) not in inner]
 
 
 def _commands() -> Iterator[tuple[int, list[str]]]:
@@ -94,6 +97,13 @@ def identity(pid: int) -> str:
 def _stat(pid: int) -> list[str]:
     """Fields of /proc/PID/stat from the state on; the name before it may hold anything."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(_stat(pid)[1])
+    except OSError:  # ended meanwhile
+        return None
 
 
 def _is_over(pid: int, *, known_as: str) -> bool:
