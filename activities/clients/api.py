@@ -13,11 +13,13 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
 from kubernetes.aio.config import ConfigException, load_kube_config
 from kubernetes.aio.stream import WsApiClient
 from yaml import YAMLError
@@ -35,6 +37,9 @@ _CALL: Final = aiohttp.ClientTimeout(total=15, sock_connect=5)
 _WATCH_SECONDS: Final = 240
 #: The kubelet renews a projected token when a fifth of its life is left, which is twelve minutes of the usual hour.
 _REREAD_SECONDS: Final = 300
+#: A new connection costs as much as five calls on an open one. The API server itself closes those that were idle for
+#: ninety seconds (IdleTimeout of its secure server), and who closes first meets no answer that was on its way.
+_IDLE_SECONDS: Final = 75
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 #: Kind -> (path of its API group and version, plural, namespaced).
@@ -80,11 +85,27 @@ def path(kind: str, *, namespace: str = "", name: str = "", subresource: str = "
     return "/" + "/".join(part for part in parts if part)
 
 
+class _Connections(RESTClientObject):  # type: ignore[misc]  # the library is untyped
+    """The library's connections, kept open from one person's click to the next."""
+
+    def _create_connector(self) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(limit=self.maxsize, ssl=self.ssl_context, keepalive_timeout=_IDLE_SECONDS)
+
+
+def _is_behind_proxy(host: str) -> bool:
+    """Whether the environment (HTTPS_PROXY, NO_PROXY) names a proxy on the way to the API server."""
+    where = urlsplit(host)
+    return bool(getproxies().keys() & {where.scheme, "wss"}) and not proxy_bypass(where.hostname or "")
+
+
 class Api:
     """One identity at one API server. Close it by leaving its `async with`."""
 
     def __init__(self, configuration: Configuration) -> None:
+        # A trusted environment is searched for a proxy and a .netrc at each call, in threads: half of its cost.
+        configuration.client_session_kwargs = {"trust_env": _is_behind_proxy(configuration.host)}
         self._http = ApiClient(configuration)
+        self._http.rest_client = _Connections(configuration)
         self._sockets = WsApiClient(configuration, heartbeat=10)
 
     @classmethod

@@ -48,6 +48,10 @@ class KubeCsrs:
         answer = await self._api.call("GET", path("Pod", namespace=namespace))
         return tuple(answer.get("items") or ())
 
+    async def pod(self, namespace: str, name: str) -> Object | None:
+        """Return a pod, or None."""
+        return await self._api.get(path("Pod", namespace=namespace, name=name))
+
     async def stateful_set(self, namespace: str) -> Object | None:
         """Return the StatefulSet of the nodes, or None."""
         return await self._api.get(path("StatefulSet", namespace=namespace, name=STATEFULSET))

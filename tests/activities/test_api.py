@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,37 @@ async def test_a_renewed_token_is_taken_over_and_an_unreadable_file_keeps_the_ol
 
     sent = [headers["Authorization"] for _, _, headers, _ in server.requests]
     assert sent == ["Bearer first-token", "Bearer second-token", "Bearer second-token"]
+
+
+@pytest.mark.parametrize("bypassed", ["", "kube.invalid", "*"])
+async def test_a_proxy_of_the_environment_is_on_the_way_unless_it_is_to_be_left_out(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bypassed: str
+) -> None:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", server.handle)
+    server.answer({"gitVersion": "v1.35.4"})
+    async with TestServer(app) as running:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{running.port}")
+        monkeypatch.setenv("no_proxy", bypassed)
+        kubeconfig = write_kubeconfig(tmp_path, server="http://kube.invalid:6443", token="t")
+        async with await Api.connect(kubeconfig) as api:
+            with nullcontext() if not bypassed else pytest.raises(TransientError):
+                await KubeCluster(api).server_version()
+
+    assert len(server.requests) == (0 if bypassed else 1)
+
+
+async def test_a_netrc_of_whoever_runs_it_is_left_alone(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: Api
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    server.answer({"gitVersion": "v1.35.4"})
+
+    await KubeCluster(api).server_version()
+
+    assert server.requests[0][2]["Authorization"] == "Bearer first-token"
 
 
 async def test_a_secret_is_asked_for_as_metadata_and_more_than_that_is_dropped(server: Server, api: Api) -> None:
