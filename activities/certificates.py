@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from temporalio import activity
 
 from activities.clients import pki
-from activities.csr_facts import Surroundings, facts_of, look_around
+from activities.csr_facts import Surroundings, facts_of, look_at
 from activities.csr_object import APPROVED_REASON, DENIED_REASON, Condition, CsrObject
 from activities.evidence import evidence_of, rule_of
 from activities.payloads import (
@@ -60,7 +60,7 @@ class CertificateActivities:
     async def read(self, request: CsrRequest) -> CsrReading:
         """Read a CSR, judge it, and take the policy snapshot. Repeating it only reads again."""
         policy = self._policy(request.ref)
-        around = await look_around(self._csrs, policy)
+        around = await look_at(self._csrs, policy, request.csr)
         csr = around.csr(request.csr)
         if csr is None or csr.uid != request.csr_uid:
             why = "the request is gone" if csr is None else "another request has its name now"
@@ -89,7 +89,7 @@ class CertificateActivities:
         """
         for _ in range(_TRIES):
             around, behind = await asyncio.gather(
-                look_around(self._csrs, self._policy(request.ref)), self._running.change(request.ref)
+                look_at(self._csrs, self._policy(request.ref), request.csr), self._running.change(request.ref)
             )
             csr = around.csr(request.csr)
             if csr is None or csr.uid != request.csr_uid:

@@ -7,6 +7,7 @@ stranger's word and may be garbage.
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import datetime
 
 from activities.clients import pki
@@ -18,10 +19,12 @@ from domain.model import CLIENT_ACCOUNT, CLIENT_POD, STATEFULSET
 
 #: A request of these states may still become a certificate.
 _OPEN = ("pending", "approved")
+#: What a pod can be called: a DNS subdomain. Who may impersonate may also have anything stamped as a pod's name.
+_POD = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 class Surroundings:
-    """What stands around the CSRs of a cluster at one moment."""
+    """What stands around the CSRs of a cluster at one moment: all its pods, or the one of the CSR that is looked at."""
 
     def __init__(self, csrs: tuple[CsrObject, ...], pods: tuple[Object, ...], stateful_set: Object | None) -> None:
         self.csrs = csrs
@@ -45,6 +48,37 @@ async def look_around(port: CsrPort, policy: SigningPolicy) -> Surroundings:
         port.list((policy.node_signer, policy.client_signer)), port.pods(namespace), port.stateful_set(namespace)
     )
     return Surroundings(csrs, pods, stateful_set)
+
+
+async def look_at(port: CsrPort, policy: SigningPolicy, name: str) -> Surroundings:
+    """Read all CSRs of our signers, the StatefulSet, and of the pods the one that asked for the CSR of that name.
+
+    Siblings are requests of that same pod. It is read by itself because a list of pods waits, on a server where other
+    things are written meanwhile, for up to a tenth of a second until the server's cache has been told of them.
+    """
+    namespace = policy.ref.namespace
+    likely = _likely_pod(name, namespace)
+    csrs, stateful_set, pod = await asyncio.gather(
+        port.list((policy.node_signer, policy.client_signer)),
+        port.stateful_set(namespace),
+        _pod(port, namespace, likely),
+    )
+    stamped = next((csr.pod for csr in csrs if csr.name == name), "")
+    if stamped != likely:
+        pod = await _pod(port, namespace, stamped)
+    return Surroundings(csrs, () if pod is None else (pod,), stateful_set)
+
+
+def _likely_pod(name: str, namespace: str) -> str:
+    """Return the pod for which certagent asks under this name: read ahead of its time. What counts is the stamp."""
+    node = f"{namespace}.node."
+    if name.startswith(node):
+        return name.removeprefix(node).partition(".")[0]
+    return CLIENT_POD if name.startswith(f"{namespace}.client.") else ""
+
+
+async def _pod(port: CsrPort, namespace: str, name: str) -> Object | None:
+    return await port.pod(namespace, name) if _POD.fullmatch(name) else None
 
 
 def facts_of(csr: CsrObject, around: Surroundings, policy: SigningPolicy, *, now: datetime) -> CsrFacts:

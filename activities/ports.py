@@ -159,6 +159,10 @@ class CsrPort(Protocol):
         """Return the pods of a namespace."""
         ...
 
+    async def pod(self, namespace: str, name: str) -> Object | None:
+        """Return a pod, or None."""
+        ...
+
     async def stateful_set(self, namespace: str) -> Object | None:
         """Return the StatefulSet of the nodes, or None."""
         ...

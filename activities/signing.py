@@ -14,7 +14,7 @@ from typing import NamedTuple
 from temporalio import activity
 
 from activities.clients import pki
-from activities.csr_facts import Surroundings, facts_of, look_around
+from activities.csr_facts import Surroundings, facts_of, look_at
 from activities.csr_object import FAILED_REASON, Condition, CsrObject
 from activities.decisions import check_decisions
 from activities.evidence import common_name, rule_of
@@ -174,7 +174,7 @@ class SigningActivities:
             RefusedError: `ca.missing`, `ca.expired`: there is nothing to sign with.
         """
         authority, around = await asyncio.gather(
-            self._held(request.ref), look_around(self._csrs, self._policy(request.ref))
+            self._held(request.ref), look_at(self._csrs, self._policy(request.ref), request.csr)
         )
         csr = around.csr(request.csr)
         return _Seen(authority, csr if csr is not None and csr.uid == request.csr_uid else None, around)

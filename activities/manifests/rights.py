@@ -113,8 +113,8 @@ def signer_system(configuration: Configuration, site: str) -> tuple[Grant, ...]:
 def signer_namespace(ref: ClusterRef) -> tuple[Grant, ...]:
     """Return what the signer may look at in the namespace of a cluster."""
     return (
-        Grant("", ("pods",), ("get", "list")),
-        Grant("apps", ("statefulsets",), ("get", "list")),
+        Grant("", ("pods",), ("get",)),
+        Grant("apps", ("statefulsets",), ("get",)),
         Grant("", ("configmaps",), ("get",), (ref.ca_config_map,)),
     )
 

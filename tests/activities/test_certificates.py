@@ -107,6 +107,41 @@ async def test_a_bad_request_is_read_and_fails_its_check(
     assert code in failed(found)
 
 
+@pytest.mark.parametrize("name", ["crdb.node.cockroachdb-1", "crdb.node.cockroachdb-0", "crdb.client.root", "anything"])
+async def test_the_pod_that_counts_is_the_stamped_one_whatever_the_requests_name_says(
+    world: World, activities: CertificateActivities, name: str
+) -> None:
+    named = await read(activities, world, world.csr("cockroachdb-1", name=name, uid="csr-1"))
+    world.kubernetes.objects.pop(("Pod", "crdb", "cockroachdb-1"))
+    gone = await read(activities, world, world.csr("cockroachdb-1", name=name, uid="csr-1"))
+
+    assert failed(named) == []
+    assert named.evidence is not None
+    assert named.evidence.owner == "StatefulSet/cockroachdb"
+    assert (gone.is_there, gone.gone_because) == (False, "pod cockroachdb-1, which asked, no longer exists")
+
+
+@pytest.mark.parametrize("stamp", ["../secrets/crdb.client.root", "..", "a/b", "x?y", "", "%2e%2e"])
+async def test_what_no_pod_can_be_called_is_asked_of_nobody(
+    world: World, activities: CertificateActivities, stamp: str
+) -> None:
+    csr = world.csr("cockroachdb-1").model_copy(update={"pod": stamp, "name": f"crdb.node.{stamp}", "uid": "csr-2"})
+    world.csrs.add(csr)
+
+    found = await read(activities, world, csr)
+
+    assert not found.is_there or found.verdict is None or not found.verdict.is_approvable
+    assert [name for _, kind, name in world.kubernetes.calls if kind == "Pod"] == []
+
+
+async def test_no_list_of_pods_is_waited_for(world: World, activities: CertificateActivities) -> None:
+    csr = world.csr("cockroachdb-1")
+
+    await run(activities.approve, decision(world, csr, await fingerprint(activities, world, csr)))
+
+    assert ("list", "Pod") not in {(verb, kind) for verb, kind, _ in world.kubernetes.calls}
+
+
 async def test_a_pod_beyond_the_replicas_or_of_another_owner_is_refused(
     world: World, activities: CertificateActivities
 ) -> None:

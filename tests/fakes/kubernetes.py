@@ -233,6 +233,9 @@ class FakeCsrs:
     async def pods(self, namespace: str) -> tuple[Object, ...]:
         return (await self.kubernetes.list("Pod", namespace=namespace)).items
 
+    async def pod(self, namespace: str, name: str) -> Object | None:
+        return await self.kubernetes.get("Pod", name, namespace=namespace)
+
     async def stateful_set(self, namespace: str) -> Object | None:
         return await self.kubernetes.get("StatefulSet", STATEFULSET, namespace=namespace)
 
