@@ -41,6 +41,8 @@ _log = logging.getLogger(__name__)
 
 #: After this a person hears that their click still waits for a worker.
 SLOW_SECONDS = 6.0
+#: From a decision on a certificate to the redraw of its card: mostly it is issued by then, and one edit shows both.
+_SETTLES_SECONDS = 0.25
 #: Slack forgets a trigger after three seconds: a check that takes longer is left to the submit.
 _CHECK_SECONDS = 1.2
 #: Refusals that others in the thread should know of.
@@ -241,6 +243,7 @@ class Actions:
     async def _decided(self, asker: Asker, click: Click, work: Awaitable[DecisionReceipt], *, doing: str) -> None:
         """Wait for a decision, say what came of it where that is news, and redraw the message."""
         task = asyncio.ensure_future(work)
+        is_recorded = False
         try:
             done, _ = await asyncio.wait((task,), timeout=SLOW_SECONDS)
             if not done:
@@ -248,6 +251,7 @@ class Actions:
                 said = f"No worker has taken your click yet. It is sent again by itself until {until:%H:%M} UTC."
                 await asker.tell(plain_message(said), messages=self._messages)
             receipt = await task
+            is_recorded = True
             if receipt.outcome == "already" and receipt.sentence:
                 await asker.tell(plain_message(receipt.sentence), messages=self._messages)
         except OpsError as error:
@@ -257,6 +261,8 @@ class Actions:
             own = asyncio.current_task()
             # A bot that is being stopped has no time for it; the workflow draws its own changes.
             if own is None or not own.cancelling():
+                if is_recorded and click.value.is_certify:
+                    await asyncio.sleep(_SETTLES_SECONDS)
                 await self.redraw(click)
 
     async def _refused(self, asker: Asker, click: Click, error: OpsError, *, doing: str) -> None:

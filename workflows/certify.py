@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
         RunningChange,
         VerifyRequest,
         WriteDecisionRequest,
+        WriteOutcome,
     )
     from activities.running import RunningActivities
     from operations.certify import CertifyResult, CertifyStart
@@ -37,9 +38,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.announce import AnnounceRequest, announce
     from workflows.approval import CLOSED
     from workflows.problems import problem_of
-    from workflows.retries import DECIDE, NEVER_SHOWN, READ, REREAD
+    from workflows.retries import DECIDE, IN_TURN, NEVER_SHOWN, ONCE, READ, REREAD
     from workflows.signer import SignedWorkflow, ending_problem, is_refusal
 
+#: Runs that began before Approved was written within the turn write it as they did.
+_IN_TURN = "certify-approves-in-turn"
 _CHANGED = "The request changed. Nothing was written."
 
 
@@ -238,9 +241,7 @@ class CertifyWorkflow(SignedWorkflow):
         if judged.outcome == "gone":
             self._set("gone", judged.sentence or "Gone: the request is not there any more.")
             return
-        written = await workflow.execute_activity_method(
-            CertificateActivities.approve, self._write_request(), summary="write Approved", **DECIDE
-        )
+        written = await self._written()
         if written.outcome == "changed":
             await self._open_round(await self._read(), sentence=_CHANGED)
         elif written.outcome == "asked":
@@ -250,6 +251,28 @@ class CertifyWorkflow(SignedWorkflow):
             self._set(state, written.sentence or "Decided outside meanwhile.")
         else:
             await self._sign()
+
+    async def _written(self) -> WriteOutcome:
+        """Let ops write Approved, once within the turn that hears the signer's yes: an activity costs another turn.
+
+        What does not succeed so is done, or refused for good, by that activity. Each finds what the other has written.
+        """
+        request = self._write_request()
+        if workflow.patched(_IN_TURN):
+            try:
+                return await workflow.execute_local_activity_method(
+                    CertificateActivities.approve,
+                    request,
+                    summary="write Approved",
+                    start_to_close_timeout=IN_TURN,
+                    retry_policy=ONCE,
+                )
+            except FailureError as error:  # the SDK raises what a local activity met as it is
+                if is_cancelled_exception(error):
+                    raise
+        return await workflow.execute_activity_method(
+            CertificateActivities.approve, request, summary="write Approved", **DECIDE
+        )
 
     async def _judge(self) -> Judgement:
         """Let the signer judge; where it has nothing to sign with, that is a no as well."""

@@ -61,6 +61,9 @@ SIGN = Terms(
 DECIDE = Terms(
     start_to_close_timeout=timedelta(seconds=30), schedule_to_close_timeout=timedelta(hours=24), retry_policy=_STEADY
 )
+#: What is done within a worker's turn is tried once, for half of the ten seconds that a turn may take at most.
+ONCE = RetryPolicy(maximum_attempts=1)
+IN_TURN = timedelta(seconds=5)
 _PATIENT = RetryPolicy(
     initial_interval=timedelta(seconds=0.5), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=5)
 )

@@ -28,7 +28,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory, node_certs: Path, client: Pa
     made = [Node(home / f"node{at}", certs=node_certs) for at in range(4)]
     for node in made:
         node.flags = list(FAST)
-    inject(made[0], node_ids=dict(zip([node.address for node in made], [1, 3, 2, 7], strict=True)))
+    inject(made[0], node_ids=_ids(made))
     made[3].join = [made[1].address]
     try:
         initialized(made[:3], client=client)
@@ -36,6 +36,16 @@ def nodes(tmp_path_factory: pytest.TempPathFactory, node_certs: Path, client: Pa
     finally:
         for node in made:
             node.kill()
+
+
+def _ids(made: Sequence[Node]) -> dict[str, int]:
+    return dict(zip([node.address for node in made], [1, 3, 2, 7], strict=True))
+
+
+def _moving(nodes: Sequence[Node], *, a_second: int) -> None:
+    """Have the rate in each old node's file: of others the writer heeds only those that count as live."""
+    for node in nodes[:3]:
+        inject(node, moves_per_second=a_second, **({"node_ids": _ids(nodes)} if node is nodes[0] else {}))
 
 
 def _ranges(node: Node, client: Path) -> dict[int, int]:
@@ -68,17 +78,18 @@ def test_ids_are_as_the_faults_ask_and_not_in_the_order_of_nodes(nodes: Sequence
 
 
 def test_a_newcomer_takes_its_share_little_by_little(nodes: Sequence[Node], client: Path) -> None:
-    inject(nodes[1], moves_per_second=0)
+    _moving(nodes, a_second=0)
     nodes[3].start().until("ready")
     seen = {metric(nodes[3], "replicas")}
-    inject(nodes[1], moves_per_second=15)
+    _moving(nodes, a_second=15)
 
     def share() -> bool:
         seen.add(metric(nodes[3], "replicas"))
         return max(seen) >= 51
 
     eventually(share)
-    inject(nodes[1])
+    for node in nodes[:3]:
+        inject(node)
 
     assert len(seen) > 2
     assert sorted(_ranges(nodes[0], client)) == [1, 2, 3, 7]

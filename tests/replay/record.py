@@ -1,7 +1,8 @@
 """Plays the stories of which histories are kept, on the tests' world, and records them.
 
 `python -m tests.replay.record VERSION`, once a release; the files are committed and never written again for that
-version. Any run's history is recorded by `devtools.histories`.
+version. `next` holds the stories that have gone another way since the last one (`workflow.patched`), until the next.
+Any run's history is recorded by `devtools.histories`.
 """
 
 from __future__ import annotations
