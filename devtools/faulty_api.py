@@ -51,6 +51,7 @@ class FaultyApi:
         self._tls = ssl.create_default_context(cafile=str(ca)) if ca else None
         self._faults: list[Fault] = []
         self._watches: dict[asyncio.Transport, str] = {}
+        self._tasks: set[asyncio.Task[object]] = set()
         self._runner: web.ServerRunner | None = None
         self._session: aiohttp.ClientSession | None = None
         self.port = free_port()
@@ -76,6 +77,9 @@ class FaultyApi:
         assert self._runner is not None
         assert self._session is not None
         self.cut_watches("")
+        for task in self._tasks:  # a watch whose caller is gone waits for the server's next word
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._runner.cleanup()
         await self._session.close()
 
@@ -114,6 +118,10 @@ class FaultyApi:
         return fault
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         self.asked.append(f"{request.method} {request.raw_path}")
         fault = self._take(request)
         if fault is not None and fault.kind in ("409", "429", "503"):

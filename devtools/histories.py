@@ -22,6 +22,7 @@ from temporalio.worker import Replayer, WorkflowRunner
 from gateway.connect import DATA_CONVERTER, connect
 from gateway.ending import end
 from gateway.settings import TemporalSettings
+from gateway.takeover import ForgettingRunner
 from tokens.interceptor import UpdateTokenInterceptor
 from tokens.keyring import KeyRing
 from worker import sandbox, workflow_classes
@@ -48,8 +49,13 @@ def replayer(ring: KeyRing, *, classes: Sequence[type] = (), runner: WorkflowRun
         workflows=[*workflow_classes(), *classes],
         data_converter=DATA_CONVERTER,
         interceptors=[UpdateTokenInterceptor(ring)],
-        workflow_runner=runner or sandbox(),
+        workflow_runner=ForgettingRunner(runner or sandbox(), _nothing_to_forget),
     )
+
+
+def _nothing_to_forget(run_id: str) -> None:
+    """A replay is asked no questions."""
+    raise AssertionError(f"run {run_id} was asked while it was replayed")
 
 
 async def not_replaying(client: Client, replays: Replayer, *, query: str = "") -> list[str]:
