@@ -8,9 +8,10 @@ from typing import Any
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 
+from devtools.histories import not_replaying, replayer
 from domain.errors import BrokenError, OpsError, TransientError
 from tests.workflows.people import BOB
-from tests.workflows.stage import Stage
+from tests.workflows.stage import Grounds, Stage
 from tests.workflows.waiting import until
 
 CSR = "crdb.node.cockroachdb-0"
@@ -93,3 +94,16 @@ async def test_a_server_that_does_not_answer_holds_a_turn_for_five_seconds_at_mo
     assert status.state == "decided"
     assert result.state == "issued"
     assert stage.world.state.effects == [f"approved {CSR}", f"issued {CSR}"]
+
+
+async def test_a_run_is_replayed_also_in_the_middle_of_that_turn(stage: Stage, grounds: Grounds) -> None:
+    stage.world.gates[APPROVE] = asyncio.Event()
+    handle = await _approved(stage)
+    await until(lambda: stage.world.state.calls.count(APPROVE) == 1)
+
+    async with asyncio.timeout(10):
+        found = await not_replaying(stage.client, replayer(grounds.pen.ring), query=f"WorkflowId = '{handle.id}'")
+
+    stage.world.gates[APPROVE].set()
+    assert found == []
+    assert (await handle.result()).state == "issued"
