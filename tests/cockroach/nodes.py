@@ -8,7 +8,6 @@ import io
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
+from devtools.processes import free_port
 from tests.cockroach.forks import TREE, Fork, fork
 from tests.eventually import eventually
 
@@ -39,14 +39,6 @@ def use(binary: Path) -> None:
 def is_standin() -> bool:
     """Whether it is the stand-in that runs."""
     return COMMAND == _STANDIN
-
-
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment(version: str = "") -> dict[str, str]:
@@ -199,8 +191,13 @@ class Node:
         return str(page.json()["error"]) if page.status == 503 else ""
 
     def until(self, readiness: str) -> "Node":
-        """Wait until the health page says so."""
-        eventually(lambda: self.readiness() == readiness)
+        """Wait until the health page says so; a node that has ended never will."""
+
+        def is_so() -> bool:
+            assert self._process is None or self._process.poll() is None, f"it has ended:\n{self.printed()}"
+            return self.readiness() == readiness
+
+        eventually(is_so)
         return self
 
     def ask(self, *args: str, client: Path, version: str = "", seconds: float = PATIENCE_SECONDS) -> Answer:

@@ -9,9 +9,10 @@ import pytest
 from devtools.cockroach import flags, wire
 from devtools.cockroach.client import FLAGS, Target
 from devtools.cockroach.failure import RemoteError
+from devtools.processes import free_port
 from tests.cockroach.certificates import BOTH, CLIENT, LOOPBACK, Authority
 from tests.cockroach.conftest import MakeNodes
-from tests.cockroach.nodes import WAITS, Node, free_port, initialized, roach, started
+from tests.cockroach.nodes import WAITS, Node, initialized, roach, started
 from tests.eventually import eventually
 
 

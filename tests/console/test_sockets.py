@@ -200,12 +200,16 @@ async def test_a_line_that_drops_behind_an_envelope_is_a_timeout_and_the_app_com
 ) -> None:
     console.faults.add(Fault("/crdb", "drop"))
 
+    async def is_answered() -> (
+        bool
+    ):  # Slack's client may take a line that it has just opened for stale, and open another
+        return await erin.types("/crdb echo again") == {"ok": True}
+
     answer = await erin.types("/crdb echo hello")
     await until_connected(console)
-    again = await erin.types("/crdb echo again")
 
     assert answer["error"] == "operation_timeout"
-    assert again == {"ok": True}
+    await eventually(is_answered)
 
 
 async def test_lines_are_cut_on_request(console: Console, bot: TinyBot, erin: Visitor) -> None:

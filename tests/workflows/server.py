@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from devtools.processes import free_port
 from devtools.temporal import set_up, temporal_binary
 
 _FLAGS = (
@@ -28,9 +28,7 @@ _FLAGS = (
 @contextmanager
 def running_server() -> Iterator[str]:
     """Yield the address of a server of our own, set up as production's is."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     flags = [word for flag in _FLAGS for word in ("--dynamic-config-value", flag)]
     command = [str(temporal_binary()), "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(
