@@ -57,28 +57,12 @@ async def look_at(port: CsrPort, policy: SigningPolicy, name: str) -> Surroundin
     things are written meanwhile, for up to a tenth of a second until the server's cache has been told of them.
     """
     namespace = policy.ref.namespace
-    likely = _likely_pod(name, namespace)
-    csrs, stateful_set, pod = await asyncio.gather(
-        port.list((policy.node_signer, policy.client_signer)),
-        port.stateful_set(namespace),
-        _pod(port, namespace, likely),
+    csrs, stateful_set = await asyncio.gather(
+        port.list((policy.node_signer, policy.client_signer)), port.stateful_set(namespace)
     )
     stamped = next((csr.pod for csr in csrs if csr.name == name), "")
-    if stamped != likely:
-        pod = await _pod(port, namespace, stamped)
+    pod = await port.pod(namespace, stamped) if _POD.fullmatch(stamped) else None
     return Surroundings(csrs, () if pod is None else (pod,), stateful_set)
-
-
-def _likely_pod(name: str, namespace: str) -> str:
-    """Return the pod for which certagent asks under this name: read ahead of its time. What counts is the stamp."""
-    node = f"{namespace}.node."
-    if name.startswith(node):
-        return name.removeprefix(node).partition(".")[0]
-    return CLIENT_POD if name.startswith(f"{namespace}.client.") else ""
-
-
-async def _pod(port: CsrPort, namespace: str, name: str) -> Object | None:
-    return await port.pod(namespace, name) if _POD.fullmatch(name) else None
 
 
 def facts_of(csr: CsrObject, around: Surroundings, policy: SigningPolicy, *, now: datetime) -> CsrFacts:

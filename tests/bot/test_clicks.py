@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from bot.cards.evidence import card_message
 from bot.cards.operation import operation_message
 from domain.errors import TransientError
 from operations.chat import MessageRef
+from operations.messages import DecisionReceipt
 from tests.bot import given
 from tests.bot.harness import Stage, eventually
 
@@ -28,6 +30,26 @@ async def test_an_approver_approves_and_the_card_says_so(on: Stage) -> None:
     assert (verb, claims.approval_id, claims.fingerprint) == ("approve", given.APPROVAL_ID, given.FINGERPRINT)
     assert (claims.run_id, claims.person.id) == (given.RUN_ID, "U0ADA")
     assert update_id == f"approve:{given.APPROVAL_ID}:U0ADA"
+
+
+async def test_a_certificate_that_follows_at_once_is_drawn_with_its_decision(
+    on: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, decide = await on.post_card(), on.gateway.decide
+
+    def issue() -> None:
+        on.gateway.card = on.gateway.card.model_copy(update={"state": "issued", "sequence": 9})
+
+    async def decided(*args: Any, **named: Any) -> DecisionReceipt:
+        receipt = await decide(*args, **named)
+        asyncio.get_running_loop().call_later(0.1, issue)
+        return receipt
+
+    monkeypatch.setattr(on.gateway, "decide", decided)
+    await on.click("ada", card, "approve")
+    await on.until_text(card, "issued")
+
+    assert [r.name for r in on.console.recorder.since(0) if r.name == "chat.update"] == ["chat.update"]
 
 
 async def test_who_asked_may_not_approve_and_the_thread_hears_it_once(on: Stage) -> None:

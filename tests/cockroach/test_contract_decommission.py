@@ -136,6 +136,7 @@ def test_replicas_leave_at_the_rate_of_the_faults_and_stuck_ones_do_not(
 ) -> None:
     number = str(id_of(spare, client=client))
     leave = ("node", "decommission", number, "--wait=none", "--format=csv")
+    eventually(lambda: metric(spare, "replicas") >= 69 * 3 // 4)  # its whole share: none is still on its way to it
     counts = [metric(spare, "replicas")]
 
     def is_stuck() -> bool:
