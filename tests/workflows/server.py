@@ -21,6 +21,7 @@ _FLAGS = (
     "matching.numTaskqueueWritePartitions=1",
     "history.transferProcessorMaxPollRPS=2000",
     "history.timerProcessorMaxPollRPS=2000",
+    'history.timerProcessorMaxTimeShift="10ms"',  # a timer that is due runs then, not a second later
     "frontend.WorkflowTimeSkippingEnabled=true",
 )
 
