@@ -7,7 +7,7 @@ READY := $(VENV)/.ready-$(shell sha256sum requirements.lock 2>/dev/null | cut -c
 PYTHON ?= python3
 NAME ?= deploy
 
-.PHONY: help demo test test-local test-fast test-faults check format scenario bench cluster-up cluster-down lock docs clean
+.PHONY: help demo test test-fast test-processes check format scenario bench cluster-up cluster-down lock docs clean
 
 help: ## say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,21 +22,17 @@ $(READY): requirements.lock
 demo: $(READY) ## bring everything up and say what to type first; Ctrl-C takes it down
 	@$(BIN)/python -m devtools.demo
 
-test: test-local ## all tests; those on a real Kubernetes build and start it themselves (root, Linux)
+test: test-fast test-processes ## all tests; those on a real Kubernetes build and start it themselves (root, Linux)
 	@if $(BIN)/python -m devtools.machine; then \
 		$(BIN)/python -m devtools.cluster build && $(BIN)/python -m devtools.images build && \
 		$(BIN)/pytest --with-cluster -m cluster $(ARGS); fi
 
-# Tests wait longer than they compute: eight processes keep two processors busy. Those of faults wait most, so that in one
-# run with the others they take little more time than the others alone.
-test-local: $(READY) ## the tests that need no Kubernetes: the next two in one run
-	@$(BIN)/pytest -m "not cluster" -n 8 --dist loadfile --no-loadscope-reorder $(ARGS)
+# Tests wait longer than they compute: more processes than processors keep these busy.
+test-fast: $(READY) ## what plays within the tests' own processes, beside a Temporal server: the one to run at each change
+	@$(BIN)/pytest -m "not cluster and not faults and not processes" -n 6 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-fast: $(READY) ## the tests that need no Kubernetes, but for the stage of faults
-	@$(BIN)/pytest -m "not cluster and not faults" -n 8 --dist loadfile --no-loadscope-reorder $(ARGS)
-
-test-faults: $(READY) ## processes killed at every step, Slack and Temporal away; no Kubernetes
-	@$(BIN)/pytest -m "faults and not cluster" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test-processes: $(READY) ## what starts, kills or takes away programs: workers, bots, database nodes, browsers; no Kubernetes
+	@$(BIN)/pytest -m "(faults or processes) and not cluster" -n 6 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## format, lint, types, imports
 	@$(BIN)/ruff format --check .

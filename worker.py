@@ -61,7 +61,7 @@ from domain.configuration import Configuration, parse_configuration
 from domain.errors import InvalidRequestError, OpsError
 from events.csr import CsrEvents
 from gateway.connect import connect
-from gateway.ending import end
+from gateway.ending import end, end_within
 from gateway.logs import configure_logs
 from gateway.settings import TemporalSettings
 from gateway.setup import check_set_up
@@ -78,6 +78,8 @@ _STICKY = timedelta(seconds=2)
 #: A cancel reaches a heartbeating activity within this time, whatever its heartbeat time-out.
 _HEARTBEAT = timedelta(seconds=1)
 _GRACE = timedelta(seconds=20)
+#: After its grace a stop takes a moment; Compose gives it half a minute.
+_STOPS_WITHIN = _GRACE + timedelta(seconds=5)
 #: Modules that workflow code shares with the outside. Importing all of ours anew for each run would cost 75 times the
 #: memory; importing the workflows' own modules alone, half a run's processor time. That they touch nothing a sandbox
 #: forbids is seen where stored histories are replayed.
@@ -272,6 +274,7 @@ async def run(role: str) -> None:
         _log.info("worker runs", extra={"role": role, "site": settings.site})
         await stopped.wait()
         _log.info("worker stops", extra={"role": role, "site": settings.site})
+        end_within(_STOPS_WITHIN.total_seconds())
 
 
 def main() -> int:

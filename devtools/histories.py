@@ -58,14 +58,31 @@ def _nothing_to_forget(run_id: str) -> None:
     raise AssertionError(f"run {run_id} was asked while it was replayed")
 
 
-async def not_replaying(client: Client, replays: Replayer, *, query: str = "") -> list[str]:
+#: Runs that took the same way, as far as Temporal's list of runs tells: workflow, end, how many events.
+Way = tuple[str, str, int]
+
+
+async def not_replaying(
+    client: Client, replays: Replayer, *, query: str = "", known: set[Way] | None = None
+) -> list[str]:
     """Replay all runs that a visibility query finds; return those that do other than they did, each with why.
 
     A run that no worker has begun has nothing to replay, and the SDK would wait for it for ever.
+
+    Args:
+        client: Whose namespace is looked through.
+        replays: What replays them.
+        query: Which runs; all without it.
+        known: Ways of ended runs that need no replay any more; those replayed now are added. Without it all replay.
     """
 
     async def begun() -> AsyncIterator[WorkflowHistory]:
         async for run in client.list_workflows(query):
+            way = (run.workflow_type, run.status.name if run.status else "", run.history_length)
+            if known is not None and run.close_time is not None:
+                if way in known:
+                    continue
+                known.add(way)
             history = await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
             if any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED for event in history.events):
                 yield history

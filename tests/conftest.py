@@ -22,20 +22,31 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 #: A file runs in one process: these begin first, so that none of them is what all others have to wait for at the end.
+#: What waits most stands between what computes most, so that there is always something to compute.
 _LONGEST = (
     "test_killed.py",
-    "test_observe.py",
     "test_outages.py",
     "test_faults.py",
     "test_faults_outage.py",
-    "test_upgrade.py",
     "test_contract_upgrade.py",
     "test_scale_changed.py",
+    "test_clicks.py",
+    "test_observe.py",
+    "test_client.py",
     "test_deploy.py",
+    "test_commands.py",
+    "test_upgrade.py",
+    "test_trouble.py",
     "test_certify.py",
     "test_pausing.py",
-    "test_reminders.py",
+    "test_waiting_requests.py",
     "test_deploy_stopped.py",
+    "test_approved_in_turn.py",
+    "test_scale.py",
+    "test_init.py",
+    "test_review.py",
+    "test_gate.py",
+    "test_reminders.py",
 )
 
 

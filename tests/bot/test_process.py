@@ -24,6 +24,8 @@ from tests.bot.forked import Forked, forked_bot
 from tests.bot.harness import APP_TOKEN, SECRET, TOKEN, eventually
 from tests.bot.showing import ShowingWorkflow
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 
 

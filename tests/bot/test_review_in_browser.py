@@ -12,10 +12,13 @@ from tests.bot.harness import Stage
 from tests.bot.test_review import request, root_of, waits
 from tests.console.test_page_in_browser import ARGUMENTS, CHROMIUM
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="THE REVIEW IS NOT LOOKED AT: no chromium here: apt-get install --no-install-recommends chromium",
-)
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(
+        CHROMIUM is None,
+        reason="THE REVIEW IS NOT LOOKED AT: no chromium here: apt-get install --no-install-recommends chromium",
+    ),
+]
 
 
 @pytest.fixture

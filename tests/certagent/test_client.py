@@ -4,10 +4,13 @@ import base64
 import json
 from typing import Any
 
+import pytest
 from cryptography import x509
 
 from tests.certagent.fake_api import Fault
 from tests.certagent.harness import ClientPod
+
+pytestmark = pytest.mark.processes
 
 PATH = "/api/v1/namespaces/shop/secrets/shop.client.root"
 

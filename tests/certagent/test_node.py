@@ -15,6 +15,8 @@ from cryptography.x509.oid import NameOID
 from certagent.request import key_hash
 from tests.certagent.harness import NAMES, Pod
 
+pytestmark = pytest.mark.processes
+
 
 def test_writes_the_files_once_the_csr_is_issued(pod: Pod) -> None:
     run = pod.start()

@@ -12,6 +12,8 @@ from devtools.cluster.layout import Layout
 from devtools.cluster.record import Record, check_folder
 from devtools.cluster.report import silent
 
+pytestmark = pytest.mark.processes
+
 # Gives its rights up only after the imports: another user may not even read the interpreter's folder.
 AS_NOBODY = """
 import os, sys

@@ -10,6 +10,8 @@ from tests.cockroach.conftest import MakeNodes
 from tests.cockroach.nodes import Node, initialized
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.processes
+
 TABLE = ("CREATE DATABASE bank", "CREATE TABLE bank.accounts (id INT PRIMARY KEY, balance DECIMAL)")
 
 

@@ -14,6 +14,8 @@ from tests.cockroach.nodes import FAST, Answer, Node
 from tests.cockroach.standings import id_of, inject, metric, replicated, row_of, rows
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.processes
+
 COLUMNS = ["id", "is_live", "replicas", "is_decommissioning", "membership", "is_draining"]
 CHECKED = [*COLUMNS, "readiness", "blocking_ranges"]
 DONE = "No more data reported on target nodes. Please verify cluster health before removing the nodes.\n"

@@ -8,6 +8,8 @@ import pytest
 from tests.cockroach.conftest import MakeNodes
 from tests.cockroach.nodes import Node, started
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.mark.parametrize(
     ("verb", "code", "sentence"),

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from tests.cockroach.nodes import Node
 from tests.cockroach.standings import id_of, inject, row_of
+
+pytestmark = pytest.mark.processes
 
 
 def test_a_drained_node_runs_on_without_clients_until_it_is_restarted(trio: Sequence[Node], client: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.cockroach.conftest import MakeNodes
 from tests.cockroach.nodes import WAITS, Node, initialized, is_standin, started
 
-pytestmark = pytest.mark.skipif(not is_standin(), reason="only the stand-in takes faults")
+pytestmark = [pytest.mark.processes, pytest.mark.skipif(not is_standin(), reason="only the stand-in takes faults")]
 
 Inject = Callable[..., None]
 

@@ -10,6 +10,8 @@ from tests.cockroach.conftest import MakeNodes
 from tests.cockroach.nodes import COMMAND, TREE, Node, environment, initialized, started
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.processes
+
 
 def _cluster_id(node: Node, client: Path) -> str:
     answer = node.ask("sql", "--format=csv", "-e", "SELECT crdb_internal.cluster_id()", client=client)

@@ -9,6 +9,8 @@ from tests.cockroach.conftest import MakeNodes
 from tests.cockroach.nodes import Node, initialized
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.processes
+
 
 def _rows(node: Node, client: Path) -> dict[str, dict[str, str]]:
     table = node.ask("node", "status", "--format=csv", "--all", client=client).table()

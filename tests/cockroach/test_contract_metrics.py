@@ -10,6 +10,8 @@ from activities.standing import EXPIRATION
 from tests.cockroach.conftest import MakeNodes
 from tests.cockroach.nodes import WAITS, Node
 
+pytestmark = pytest.mark.processes
+
 SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
 DOCUMENTED = [
     "sys_uptime",

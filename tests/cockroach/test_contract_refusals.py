@@ -15,6 +15,8 @@ from tests.cockroach.conftest import MakeNodes
 from tests.cockroach.nodes import WAITS, Node, initialized, roach, started
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def stranger() -> Authority:

@@ -13,6 +13,8 @@ from tests.cockroach.conftest import MakeNodes
 from tests.cockroach.nodes import Node, initialized
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture(scope="module")
 def reloading(tmp_path_factory: pytest.TempPathFactory, authority: Authority, client: Path) -> Iterator[Node]:

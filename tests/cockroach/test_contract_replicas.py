@@ -12,7 +12,7 @@ from tests.cockroach.nodes import FAST, Node, initialized
 from tests.cockroach.standings import inject, metric, replicated, rows
 from tests.eventually import eventually
 
-pytestmark = pytest.mark.usefixtures("standin")  # ids and times are by faults.json
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("standin")]  # ids and times are by faults.json
 
 SUMS = (
     "SELECT sum((metrics->>'ranges.unavailable')::DECIMAL)::INT AS ranges_unavailable, "

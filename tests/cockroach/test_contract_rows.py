@@ -7,6 +7,8 @@ import pytest
 
 from tests.cockroach.nodes import Node
 
+pytestmark = pytest.mark.processes
+
 ACCOUNTS = "CREATE TABLE bank.accounts (id INT PRIMARY KEY, balance DECIMAL)"
 SECRET = "Q7gc8rEdS"
 

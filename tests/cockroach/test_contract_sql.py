@@ -8,6 +8,8 @@ import pytest
 
 from tests.cockroach.nodes import Answer, Node
 
+pytestmark = pytest.mark.processes
+
 OPTION = "cluster.preserve_downgrade_option"
 
 

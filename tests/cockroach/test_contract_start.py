@@ -4,9 +4,13 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from tests.cockroach.conftest import MakeNodes
 from tests.cockroach.nodes import WAITS, Node, initialized, roach, started
 from tests.eventually import eventually
+
+pytestmark = pytest.mark.processes
 
 
 def test_a_node_without_a_cluster_is_healthy_but_not_ready(make_nodes: MakeNodes) -> None:

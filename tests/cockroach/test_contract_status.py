@@ -8,6 +8,8 @@ import pytest
 from tests.cockroach.nodes import Node
 from tests.eventually import eventually
 
+pytestmark = pytest.mark.processes
+
 BASE = ["id", "address", "sql_address", "build", "started_at", "updated_at", "locality", "is_available", "is_live"]
 OLDEST = ["id", "address", "build", "started_at", "updated_at", "is_available", "is_live"]
 RANGES = ["replicas_leaders", "replicas_leaseholders", "ranges", "ranges_unavailable", "ranges_underreplicated"]

@@ -15,7 +15,10 @@ from tests.cockroach.nodes import WAITS, Node, is_standin
 from tests.cockroach.standings import id_of, inject, metric, replicated, rows
 from tests.eventually import eventually
 
-pytestmark = pytest.mark.skipif(not is_standin(), reason="plays several releases, which only the stand-in can")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(not is_standin(), reason="plays several releases, which only the stand-in can"),
+]
 
 OPTION = "cluster.preserve_downgrade_option"
 OLD, PATCH, NEW = "v25.2.3", "v25.2.4", "v25.4.1"

@@ -22,6 +22,8 @@ from tests.cockroach.nodes import Node, initialized
 from tests.cockroach.shell import Shell
 from tests.cockroach.standings import replicated
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def nodes(make_fast_nodes: MakeNodes, client: Path) -> Sequence[Node]:

@@ -24,6 +24,7 @@ from tests.cockroach.nodes import WAITS, Node, is_standin
 from tests.cockroach.shell import Shell
 
 pytestmark = [
+    pytest.mark.processes,
     pytest.mark.skipif(not is_standin(), reason="plays two releases, which only the stand-in can"),
     pytest.mark.timeout(180),
 ]

@@ -27,6 +27,7 @@ ARGUMENTS = [
 
 # One browser for the whole file: starting it takes longer than all the rest.
 pytestmark = [
+    pytest.mark.processes,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(
         CHROMIUM is None,

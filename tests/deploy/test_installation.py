@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from activities.manifests.installation import installation
 from domain.configuration import parse_configuration
 from tests.architecture.source_tree import ROOT
+
+pytestmark = pytest.mark.processes
 
 EXAMPLE = ROOT / "deploy" / "crdbops.example.toml"
 

@@ -12,6 +12,8 @@ from devtools.images import BuildError, Image, agent_image, database_image, whee
 from devtools.images.cache import UnsupportedError, folder, keep_newest
 from tests.images.conftest import Archive
 
+pytestmark = pytest.mark.processes
+
 TREE = Path(__file__).resolve().parents[2]
 
 

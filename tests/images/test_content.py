@@ -11,6 +11,8 @@ import pytest
 from devtools.images import wheels
 from tests.images.conftest import Archive
 
+pytestmark = pytest.mark.processes
+
 SITE = wheels.SITE
 NAMES = re.findall(r"^([a-z0-9-]+)==", wheels.LOCK.read_text(), flags=re.MULTILINE)
 

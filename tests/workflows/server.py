@@ -37,7 +37,7 @@ def running_server() -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "GOMAXPROCS": "1", "GOGC": "400"},
+        env={**os.environ, "GOMAXPROCS": "1", "GOGC": "400", "GODEBUG": "adaptivestackstart=1"},
     )
     try:
         address = f"127.0.0.1:{port}"

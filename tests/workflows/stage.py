@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -26,7 +27,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 import operations.base
 import operations.deploy
@@ -36,7 +37,7 @@ import operations.init
 import operations.rollback
 import operations.scale
 import operations.upgrade
-from devtools.histories import not_replaying, replayer
+from devtools.histories import Way, not_replaying, replayer
 from domain.configuration import Configuration
 from domain.errors import RefusedError
 from domain.model import Person
@@ -75,6 +76,7 @@ class Grounds:
     address: str
     pen: Pen = field(default_factory=Pen)
     bot: Bot = field(default_factory=Bot)
+    replayed: set[Way] = field(default_factory=set)
 
 
 class Stage:
@@ -303,7 +305,9 @@ class Stage:
         """A signer that comes late."""
         site = self.world.ref.site
         activities = signer_activities(self.world, self.pen.ring)
-        async with build_worker(self.client, queue=signer_queue(site), ring=self.pen.ring, activities=activities):
+        async with _ending(
+            build_worker(self.client, queue=signer_queue(site), ring=self.pen.ring, activities=activities)
+        ):
             yield
 
     # --- time and history ---
@@ -364,6 +368,27 @@ def new_site() -> str:
 
 
 @asynccontextmanager
+async def _ending(worker: Worker) -> AsyncIterator[None]:
+    """Run a worker; one that does not stop in time is left behind, as production leaves it (`gateway.ending`).
+
+    That is the SDK's doing alone: where an activity of ours does not end, the test fails.
+    """
+    await worker.__aenter__()
+    try:
+        yield
+    finally:
+        try:
+            async with asyncio.timeout(40):
+                await worker.__aexit__(None)
+        except TimeoutError:
+            assert worker._activity_worker is not None
+            assert not worker._activity_worker._running_activities
+            print(f"the worker of {worker.task_queue} did not stop", file=sys.stderr)
+            for task in asyncio.all_tasks():
+                task.print_stack()
+
+
+@asynccontextmanager
 async def staged(
     grounds: Grounds,
     *,
@@ -374,7 +399,9 @@ async def staged(
 ) -> AsyncIterator[Stage]:
     """Put up a site: workers of both roles, the bot's chat worker, the watch of requests; `classes` are served too.
 
-    At the end nothing impossible has happened, and every run replays.
+    At the end nothing impossible has happened, and every run replays. To replay all, in the sandbox that watched the
+    run itself, would be a quarter of what these tests cost: a way that a process of tests has replayed is not replayed
+    by it again. The tests of faults, where ways differ, replay every run.
     """
     file = file or configuration(new_site())
     (site,) = file.sites
@@ -393,7 +420,7 @@ async def staged(
     workers.append(Worker(client, task_queue=CHAT_QUEUE, activities=bot.activities()))
     async with AsyncExitStack() as stack:
         for one in workers:
-            await stack.enter_async_context(one)
+            await stack.enter_async_context(_ending(one))
         if has_signer:
             await stack.enter_async_context(stage.signer())
         if watches:
@@ -405,6 +432,7 @@ async def staged(
                 task.cancel()
             await asyncio.gather(*stage.tasks, return_exceptions=True)
     assert world.state.impossible == []
-    replays = replayer(pen.ring, classes=classes)
+    replays = replayer(pen.ring, classes=classes, runner=UnsandboxedWorkflowRunner())
     async with asyncio.timeout(30):
-        assert await not_replaying(client, replays, query=f"TaskQueue = '{ops_queue(site)}'") == []
+        query = f"TaskQueue = '{ops_queue(site)}'"
+        assert await not_replaying(client, replays, query=query, known=grounds.replayed) == []
