@@ -258,7 +258,7 @@ async def test_deny_is_checked_again_when_it_is_sent(on: Stage) -> None:
 
 async def test_deny_opens_within_the_triggers_time_though_temporal_is_slow(on: Stage) -> None:
     card = await on.post_card()
-    on.gateway.delay = 5.0
+    on.gateway.delay = 3.2
 
     await on.click("ada", card, "deny")
 

@@ -99,7 +99,7 @@ async def test_temporal_away_is_said_and_nothing_was_started(on: Stage) -> None:
 
 
 async def test_a_command_is_acknowledged_in_time_while_temporal_is_slow(on: Stage) -> None:
-    on.gateway.delay = 4.0
+    on.gateway.delay = 2.7
     begun = time.monotonic()
 
     answer = await on.command("erin", "deploy")

@@ -9,6 +9,8 @@ from certagent.request import load_key, make_key
 from tests.certagent.authority import Authority, Wish
 from tests.certagent.harness import Pod
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.mark.parametrize(("condition", "word"), [("Denied", "denied"), ("Failed", "failed")])
 def test_a_no_is_told_and_a_new_key_is_asked_for_once_somebody_asks_again(pod: Pod, condition: str, word: str) -> None:

@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cockroach.nodes import PATIENCE_SECONDS, TREE
+
+pytestmark = pytest.mark.processes
 
 ONE = "tests/cockroach/test_contract_start.py::test_an_unknown_flag_has_an_exit_code_of_its_own"
 

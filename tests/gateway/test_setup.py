@@ -27,7 +27,7 @@ from gateway.setup import RETENTION, check_set_up, set_up
 from operations.queues import SEARCH_ATTRIBUTES
 from tests.gateway.conftest import Server
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = [pytest.mark.processes, pytest.mark.asyncio(loop_scope="package")]
 
 
 async def _register(server: Server, name: str, *, days: int) -> None:
