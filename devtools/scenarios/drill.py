@@ -11,11 +11,12 @@ from typing import Any
 
 from devtools.page import actions_of, text_of
 from devtools.scenarios.driver import CSRS, NODES, Driver, history_events, seconds_of
-from devtools.scenarios.scaled import rows
+from devtools.scenarios.scaled import rows, until_status
 from devtools.scenarios.story import Story
 from devtools.scenarios.told import Told
 
 _POD = NODES[1]
+_REPLICATED = "0 under-replicated, 0 unavailable"
 
 
 async def play(driver: Driver, told: Told) -> dict[str, object]:
@@ -28,15 +29,9 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
         await driver.approve("ada", card)
     told.check("deploy ends as deployed", (await deploy.result())["outcome"] == "deployed")
 
-    whole = await driver.status(words="3 of 3 nodes ready")
+    whole = await until_status(driver, "3 of 3 nodes ready", _REPLICATED)  # ranges get their copies after the deploy
     told.say(whole)
-    for words in (
-        " replicas",
-        "volume Bound",
-        "days left",
-        "0 under-replicated, 0 unavailable",
-        "Running now: nothing",
-    ):
+    for words in (" replicas", "volume Bound", "days left", "Running now: nothing"):
         told.check(f"status shows “{words.strip()}”", words in whole, found=whole)
     told.check("days left are the nodes' own words", "as issued" not in whole, found=whole)
 
@@ -60,8 +55,7 @@ async def play(driver: Driver, told: Told) -> dict[str, object]:
     root = await driver.root(run, words="done")
     is_told = "ready again after" in text_of(root) and "longest gap" in text_of(root)
     told.check("the message shows the times", is_told and "cancel" not in actions_of(root), found=text_of(root))
-    again = await driver.status(words="3 of 3 nodes ready")
-    told.check("status is whole again", "0 under-replicated, 0 unavailable" in again, found=again)
+    told.say(await until_status(driver, "3 of 3 nodes ready", _REPLICATED))
     return {
         "seconds until ready": result["ready_seconds"],
         "SQL asked": result["sql_asked"],
