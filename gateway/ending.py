@@ -27,8 +27,9 @@ def end(code: int) -> NoReturn:
 def end_within(seconds: float) -> None:
     """End the process with 1 unless it has come to its end by itself until then; to be called on its event loop.
 
-    A worker of the SDK may wait for ever while it stops, with nothing of ours left to do (seen with temporalio 1.35.0,
-    in one of some thousand stops). Who ended the worker from outside kills it then; nobody does where it ended itself.
+    A worker of the SDK may never come to the end of its stop (seen with temporalio 1.35.0, in one of some thousand;
+    what it waited for could not be seen any more). Who ended the worker from outside kills it then; nobody does where
+    it ended itself.
     """
     asyncio.get_running_loop().call_later(seconds, _give_up, seconds)
 

@@ -371,7 +371,7 @@ def new_site() -> str:
 async def _ending(worker: Worker) -> AsyncIterator[None]:
     """Run a worker; one that does not stop in time is left behind, as production leaves it (`gateway.ending`).
 
-    That is the SDK's doing alone: where an activity of ours does not end, the test fails.
+    But where an activity of ours does not end, the test fails.
     """
     await worker.__aenter__()
     try:
