@@ -32,6 +32,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.processes
 def test_a_process_that_does_not_come_to_its_end_is_ended_and_says_so() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", _WAITS_FOR_EVER], cwd=ROOT, capture_output=True, text=True, timeout=50, check=False
