@@ -60,11 +60,17 @@ class Admin:
     # --- membership
 
     async def decommission(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Give nodes a membership; returns how they stand then."""
+        """Give nodes a membership; returns how they stand then.
+
+        Of nodes decommissioned for good it returns nothing, as the vendor's: this node may be one of them, and nobody
+        would tell it how they stand.
+        """
         nodes = [int(node) for node in params["nodes"]]
         await self.standing({"nodes": nodes})  # all are known, or none is touched
         for node in nodes:
             await self._ledger.write({"kind": MEMBERSHIP, "id": node, "to": str(params["to"]), "at": time.time()})
+        if params["to"] == DECOMMISSIONED:
+            return {"status": [], "nodes": {}, "local": self._store.node_id}
         return await self.standing({"nodes": nodes, "report": params.get("report", 0)})
 
     async def standing(self, params: dict[str, Any]) -> dict[str, Any]:

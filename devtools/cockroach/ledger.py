@@ -21,6 +21,7 @@ from devtools.cockroach.failure import RemoteError
 from devtools.cockroach.gossip import Gossip
 from devtools.cockroach.journal import Entry, Journal
 from devtools.cockroach.peers import PeerError, Peers
+from devtools.cockroach.phase import REMOVED, Life
 from devtools.cockroach.placement import Placement
 from devtools.cockroach.replication import NOTHING, NotWriterError, Replication
 from devtools.cockroach.roster import ADMIT, DECOMMISSIONED, MEMBERSHIP, PROMOTE, is_change
@@ -47,6 +48,7 @@ class Ledger:
         peers: Peers,
         *,
         gossip: Gossip,
+        life: Life,
         on_applied: Callable[[float], None],
         on_outdated: Callable[[str], None],
     ) -> None:
@@ -58,6 +60,7 @@ class Ledger:
         self._journal = journal
         self._peers = peers
         self._gossip = gossip
+        self._life = life
         self._on_applied = on_applied  # told how long it took
         self._on_outdated = on_outdated  # told that this binary is too old for the active version
         self._answers: OrderedDict[str, Answer] = OrderedDict()  # of commands already written, by their id
@@ -134,12 +137,18 @@ class Ledger:
         return await self._submit(WRITE, operation)
 
     async def _submit(self, kind: str, what: dict[str, Any]) -> Answer:
-        """Bring a command to the writer, again and again until somebody answers; done once however often it came."""
+        """Bring a command to the writer, again and again until somebody answers; done once however often it came.
+
+        Raises:
+            RemoteError: it is refused, or this node was decommissioned meanwhile, and nobody answers it any more.
+        """
         message = {"cluster_id": self._store.cluster_id, "id": uuid.uuid4().hex, "kind": kind, "what": what}
         while True:
             answer = await self._try(message)
             if answer is not None:
                 return answer
+            if self._life.phase == REMOVED:
+                raise RemoteError(self._life.farewell, code="PermissionDenied")
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _try(self, message: dict[str, Any]) -> Answer | None:

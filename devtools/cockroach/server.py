@@ -93,6 +93,7 @@ class Server:
             journal,
             self._peers,
             gossip=self._gossip,
+            life=self._life,
             on_applied=self._metrics.applied.add,
             on_outdated=self._outdated,
         )

@@ -76,13 +76,17 @@ def roach(*args: str, version: str = "", seconds: float = PATIENCE_SECONDS) -> A
         process = _run(args, version=version, stdout=out, stderr=err)
         try:
             code = process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as error:
             process.kill()
             process.wait(seconds)
+            error.add_note("".join(("it had printed:\n", _text(out), _text(err))))
             raise
-        out.seek(0)
-        err.seek(0)
-        return Answer(code, out.read().decode(), err.read().decode())
+        return Answer(code, _text(out), _text(err))
+
+
+def _text(file: BinaryIO) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 @dataclass(frozen=True)
