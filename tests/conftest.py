@@ -6,15 +6,21 @@ cluster. Fakes stand in `tests/fakes`, fixtures of one folder in its own conftes
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import sysconfig
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gateway.ending import end
+
+if TYPE_CHECKING:
+    from gateway.settings import TemporalSettings
 
 #: Many tests start processes, and the workflow sandbox imports workflows anew for each run: compiled once, kept in
 #: __pycache__, these start in half the time, whatever the environment says of bytecode.
@@ -71,6 +77,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 _STATUS = pytest.StashKey[int]()
+_SERVER = pytest.StashKey[ExitStack]()
+_ADDRESS = pytest.StashKey[str]()
+_TEMPORAL = "temporal_address"  # by this name a process of tests is told
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -79,7 +88,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End as every program that spoke to Temporal does (`gateway.ending`): else a good run may end in an abort."""
+    """Stop the server, and end as programs that spoke to Temporal do (`gateway.ending`): else a good run may abort."""
+    if _SERVER in config.stash:
+        config.stash[_SERVER].close()
     if _STATUS in config.stash and not hasattr(config, "workerinput"):
         end(config.stash[_STATUS])
 
@@ -90,16 +101,36 @@ def temporal_binary() -> str:
     return str(Path(sysconfig.get_path("scripts")) / "temporal")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell each process of tests where the Temporal server of them all is; the first one has it started."""
+    from tests.workflows.server import started_server
+
+    stash = node.config.stash
+    if _SERVER not in stash:
+        stash[_SERVER] = stack = ExitStack()
+        stash[_ADDRESS] = stack.enter_context(started_server(processors=2))
+    node.workerinput[_TEMPORAL] = stash[_ADDRESS]
+
+
 @pytest.fixture(scope="session")
-def temporal_address() -> Iterator[str]:
-    """A Temporal dev server for all tests of this process, set up as production's is.
+def temporal(request: pytest.FixtureRequest) -> Iterator[TemporalSettings]:
+    """A Temporal namespace for all tests of this process, set up as production's is, on a server for all processes.
 
     A test keeps to names of its own, or takes a namespace of its own (`gateway.setup.set_up` makes it).
     """
-    from tests.workflows.server import running_server  # most runs of one folder need none of what this imports
+    from gateway.settings import TemporalSettings  # most runs of one folder need none of what these import
+    from gateway.setup import set_up
+    from tests.workflows.server import running_server
 
-    with running_server() as address:
-        yield address
+    with ExitStack() as stack:
+        given = getattr(request.config, "workerinput", None)
+        if given is None:
+            yield stack.enter_context(running_server())
+        else:
+            settings = TemporalSettings(address=given[_TEMPORAL], namespace=f"crdb-{given['workerid']}")
+            asyncio.run(set_up(settings, seconds=60))
+            yield settings
 
 
 @pytest.fixture(scope="session")

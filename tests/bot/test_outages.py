@@ -30,23 +30,24 @@ Begin = Callable[[], Awaitable[WorkflowHandle[FollowingWorkflow, list[str]]]]
 
 
 @pytest.fixture
-async def begin(temporal_address: str) -> AsyncIterator[Begin]:
+async def begin(temporal: TemporalSettings) -> AsyncIterator[Begin]:
     """Starts `FollowingWorkflow`, which runs here."""
-    temporal = await connect(TemporalSettings(address=temporal_address, namespace="default"), identity="test")
-    async with Worker(temporal, task_queue="q", workflows=[FollowingWorkflow]):
+    client = await connect(temporal, identity="test")
+    async with Worker(client, task_queue="q", workflows=[FollowingWorkflow]):
 
         async def begin() -> WorkflowHandle[FollowingWorkflow, list[str]]:
-            return await temporal.start_workflow(FollowingWorkflow.run, id="following", task_queue="q")
+            return await client.start_workflow(FollowingWorkflow.run, id="following", task_queue="q")
 
         yield begin
 
 
-def settings(folder: Path, temporal: str, api_url: str, transport: str) -> dict[str, str]:
+def settings(folder: Path, temporal: TemporalSettings, api_url: str, transport: str) -> dict[str, str]:
     return environment(
         folder,
         CRDBOPS_SLACK_API_URL=api_url,
         CRDBOPS_SLACK_TRANSPORT=transport,
-        CRDBOPS_TEMPORAL_ADDRESS=temporal,
+        CRDBOPS_TEMPORAL_ADDRESS=temporal.address,
+        CRDBOPS_TEMPORAL_NAMESPACE=temporal.namespace,
     )
 
 
@@ -77,10 +78,10 @@ def shown(console: Console) -> list[tuple[str, list[str]]]:
 
 
 async def test_a_bot_killed_amid_a_post_and_started_again_posts_nothing_twice(
-    tmp_path: Path, temporal_address: str, begin: Begin
+    tmp_path: Path, temporal: TemporalSettings, begin: Begin
 ) -> None:
     async with console_for("socket") as console:
-        env = settings(tmp_path, temporal_address, console.api_url, "socket")
+        env = settings(tmp_path, temporal, console.api_url, "socket")
         console.faults.add(Fault("chat.postMessage", "slow", seconds=3))
         async with forked_bot(env) as first:
             await ready(first, console)
@@ -104,10 +105,10 @@ async def test_a_bot_killed_amid_a_post_and_started_again_posts_nothing_twice(
 
 
 async def test_a_bot_killed_between_two_states_shows_the_last_one(
-    tmp_path: Path, temporal_address: str, begin: Begin
+    tmp_path: Path, temporal: TemporalSettings, begin: Begin
 ) -> None:
     async with console_for("http") as console:
-        env = settings(tmp_path, temporal_address, console.api_url, "http")
+        env = settings(tmp_path, temporal, console.api_url, "http")
         async with forked_bot(env) as first:
             await ready(first, console)
             handle = await begin()
@@ -138,10 +139,10 @@ async def test_a_bot_killed_between_two_states_shows_the_last_one(
     ],
 )
 async def test_while_slack_is_away_states_pass_and_the_last_is_shown_once(
-    tmp_path: Path, temporal_address: str, begin: Begin, kind: str, seconds: int
+    tmp_path: Path, temporal: TemporalSettings, begin: Begin, kind: str, seconds: int
 ) -> None:
     async with console_for("http") as console:
-        async with forked_bot(settings(tmp_path, temporal_address, console.api_url, "http")) as process:
+        async with forked_bot(settings(tmp_path, temporal, console.api_url, "http")) as process:
             await ready(process, console)
             handle = await begin()
 
@@ -166,13 +167,13 @@ async def test_while_slack_is_away_states_pass_and_the_last_is_shown_once(
 
 
 async def test_a_bot_with_a_socket_finds_a_slack_that_was_killed_and_started_again(
-    tmp_path: Path, temporal_address: str
+    tmp_path: Path, temporal: TemporalSettings
 ) -> None:
     async with (
         aiohttp.ClientSession() as session,
         slack(0, session) as (url, console),
     ):
-        env = settings(tmp_path, temporal_address, f"{url}/api/", "socket")
+        env = settings(tmp_path, temporal, f"{url}/api/", "socket")
         async with forked_bot(env) as process:
             await event(process, "socket opened")
             assert await helped(session, url)
@@ -211,13 +212,13 @@ async def helped(session: aiohttp.ClientSession, url: str) -> bool:
 
 
 async def test_a_bot_that_is_told_to_stop_answers_what_it_was_asked_first(
-    tmp_path: Path, temporal_address: str
+    tmp_path: Path, temporal: TemporalSettings
 ) -> None:
     async with (
         console_for("socket") as console,
         aiohttp.ClientSession() as session,
     ):
-        async with forked_bot(settings(tmp_path, temporal_address, console.api_url, "socket")) as process:
+        async with forked_bot(settings(tmp_path, temporal, console.api_url, "socket")) as process:
             await event(process, "socket opened")
             body = {"persona": "vic", "channel": "C0OPS", "text": "/crdb status"}
             async with session.post(f"{console.url}/_page/command", json=body) as answer:

@@ -43,7 +43,6 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "CRDBOPS_BOT_PORT": "0",
         "CRDBOPS_TOKEN_KEY_FILE": str(folder / "token.key"),
         "CRDBOPS_TOKEN_KID": "test",
-        "CRDBOPS_TEMPORAL_NAMESPACE": "default",
         **more,
     }
 
@@ -79,18 +78,19 @@ async def event(process: asyncio.subprocess.Process | Forked, name: str) -> dict
 
 @pytest.mark.parametrize("transport", ["http", "socket"])
 async def test_the_process_answers_commands_serves_chat_and_stops_in_order(
-    tmp_path: Path, temporal_address: str, transport: str
+    tmp_path: Path, temporal: TemporalSettings, transport: str
 ) -> None:
     async with (
         console_for(transport) as console,
         aiohttp.ClientSession() as session,
     ):
-        temporal = await connect(TemporalSettings(address=temporal_address, namespace="default"), identity="test")
+        client = await connect(temporal, identity="test")
         env = environment(
             tmp_path,
             CRDBOPS_SLACK_API_URL=console.api_url,
             CRDBOPS_SLACK_TRANSPORT=transport,
-            CRDBOPS_TEMPORAL_ADDRESS=temporal_address,
+            CRDBOPS_TEMPORAL_ADDRESS=temporal.address,
+            CRDBOPS_TEMPORAL_NAMESPACE=temporal.namespace,
         )
         async with bot(env) as process:
             port = (await event(process, "bot listens"))["port"]
@@ -106,8 +106,8 @@ async def test_the_process_answers_commands_serves_chat_and_stops_in_order(
             async with session.post(f"{console.url}/_page/command", json=body) as answer:
                 assert (await answer.json())["ok"]
 
-            async with Worker(temporal, task_queue="q", workflows=[ShowingWorkflow]):
-                root, card, end = await temporal.execute_workflow(ShowingWorkflow.run, id="showing", task_queue="q")
+            async with Worker(client, task_queue="q", workflows=[ShowingWorkflow]):
+                root, card, end = await client.execute_workflow(ShowingWorkflow.run, id="showing", task_queue="q")
 
             async with session.get(f"{console.url}/_page/state", params={"persona": "ada"}) as answer:
                 state = await answer.json()

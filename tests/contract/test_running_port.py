@@ -21,8 +21,8 @@ KEY = SearchAttributeKey.for_keyword(CLUSTER)
 
 
 @pytest.fixture
-async def client(temporal_address: str) -> Client:
-    settings = TemporalSettings(address=temporal_address, namespace=f"running-{uuid.uuid4().hex}")
+async def client(temporal: TemporalSettings) -> Client:
+    settings = temporal.model_copy(update={"namespace": f"running-{uuid.uuid4().hex}"})
     await set_up(settings, seconds=30)
     return await connect(settings, identity="test")
 

@@ -11,11 +11,11 @@ from tests.workflows.world import World, configuration
 
 
 @pytest.fixture(scope="session")
-def grounds(temporal_address: str) -> Grounds:
-    return Grounds(temporal_address)
+def grounds(temporal: TemporalSettings) -> Grounds:
+    return Grounds(temporal)
 
 
 @pytest.fixture
 async def world(grounds: Grounds) -> World:
-    client = await connect(TemporalSettings(address=grounds.address), identity="test")
+    client = await connect(grounds.temporal, identity="test")
     return World(configuration(new_site()), client=client)

@@ -26,7 +26,7 @@ class Server:
     """A Temporal server, and a gateway on it."""
 
     client: Client
-    address: str
+    settings: TemporalSettings
     gateway: OperationsClient
 
     def worker(self, site: str) -> Worker:
@@ -34,11 +34,11 @@ class Server:
 
 
 @pytest_asyncio.fixture(loop_scope="package", scope="package")
-async def server(temporal_address: str) -> Server:
-    settings = TemporalSettings(address=temporal_address, namespace="default")
+async def server(temporal: TemporalSettings) -> Server:
+    settings = temporal.model_copy(update={"namespace": f"{temporal.namespace}-gateway"})
     await set_up(settings, seconds=30)
     client = await connect(settings, identity="test")
-    return Server(client, temporal_address, OperationsClient(client, ui_url="http://ui.example"))
+    return Server(client, settings, OperationsClient(client, ui_url="http://ui.example"))
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from domain.errors import BrokenError, BusyError, RefusedError, TransientError
 from domain.model import ClusterRef, Person
 from gateway.client import OperationsClient, Started
 from gateway.connect import DATA_CONVERTER, connect
-from gateway.settings import TemporalSettings
 from operations import find
 from operations.base import Operation
 from operations.certify import CertifyStart
@@ -119,7 +118,7 @@ async def test_a_start_says_who_asked_for_what_without_a_worker(server: Server, 
         "r1",
     )
     assert running.url == (
-        f"http://ui.example/namespaces/default/workflows/crdb%2F{ref.site}%2Fcrdb%2F{ref.cluster}%2Fchange"
+        f"http://ui.example/namespaces/{server.settings.namespace}/workflows/crdb%2F{ref.site}%2Fcrdb%2F{ref.cluster}%2Fchange"
         f"/{started.run_id}/history"
     )
 
@@ -188,11 +187,11 @@ class _DeafAtFirstStart(Interceptor):
 
 
 async def test_a_start_whose_answer_is_lost_is_found_again(server: Server, ref: ClusterRef) -> None:
-    async with Relay(server.address) as relay:
-        plain = await connect(TemporalSettings(address=relay.address, namespace="default"), identity="t")
+    async with Relay(server.settings.address) as relay:
+        plain = await connect(server.settings.model_copy(update={"address": relay.address}), identity="t")
         client = Client(
             plain.service_client,
-            namespace="default",
+            namespace=server.settings.namespace,
             data_converter=DATA_CONVERTER,
             interceptors=[_DeafAtFirstStart(relay)],
         )
@@ -212,8 +211,8 @@ async def test_a_start_whose_answer_is_lost_is_found_again(server: Server, ref: 
 async def test_a_temporal_that_is_away_before_anything_was_sent_started_nothing(
     server: Server, ref: ClusterRef
 ) -> None:
-    async with Relay(server.address) as relay:
-        client = await connect(TemporalSettings(address=relay.address, namespace="default"), identity="t")
+    async with Relay(server.settings.address) as relay:
+        client = await connect(server.settings.model_copy(update={"address": relay.address}), identity="t")
         gateway = OperationsClient(client, ui_url="http://ui.example", start_for=timedelta(seconds=1))
         await relay.close()
 

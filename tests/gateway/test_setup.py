@@ -56,7 +56,7 @@ async def _attributes(server: Server, name: str) -> dict[str, str]:
 
 
 async def test_it_makes_namespace_retention_and_search_attributes_and_repeating_changes_nothing(server: Server) -> None:
-    settings = TemporalSettings(address=server.address, namespace="fresh")
+    settings = TemporalSettings(address=server.settings.address, namespace="fresh")
 
     await set_up(settings, seconds=30)
     first = await _describe(server, "fresh")
@@ -71,8 +71,8 @@ async def test_a_short_retention_is_raised_and_a_longer_one_kept(server: Server)
     await _register(server, "short", days=3)
     await _register(server, "long", days=1000)
 
-    await set_up(TemporalSettings(address=server.address, namespace="short"), seconds=30)
-    await set_up(TemporalSettings(address=server.address, namespace="long"), seconds=30)
+    await set_up(TemporalSettings(address=server.settings.address, namespace="short"), seconds=30)
+    await set_up(TemporalSettings(address=server.settings.address, namespace="long"), seconds=30)
 
     assert await _retention(server, "short") == RETENTION
     assert await _retention(server, "long") == timedelta(days=1000)
@@ -85,7 +85,7 @@ async def test_an_attribute_of_another_type_is_named_at_once(server: Server) -> 
     await server.client.operator_service.add_search_attributes(request)
 
     with pytest.raises(InvalidRequestError, match="CrdbState is INDEXED_VALUE_TYPE_INT, expected Keyword") as caught:
-        await set_up(TemporalSettings(address=server.address, namespace="wrong"), seconds=30)
+        await set_up(TemporalSettings(address=server.settings.address, namespace="wrong"), seconds=30)
     assert caught.value.code == "temporal.attribute-type"
 
 
@@ -94,7 +94,7 @@ async def test_an_attribute_of_an_earlier_release_is_named_with_what_helps(serve
     attributes = {"CrdbApproval": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD}
     request = AddSearchAttributesRequest(namespace="earlier", search_attributes=attributes)
     await server.client.operator_service.add_search_attributes(request)
-    settings = TemporalSettings(address=server.address, namespace="earlier")
+    settings = TemporalSettings(address=server.settings.address, namespace="earlier")
 
     with pytest.raises(
         InvalidRequestError, match="CrdbApproval is INDEXED_VALUE_TYPE_KEYWORD, expected KeywordList"
@@ -124,7 +124,11 @@ async def test_it_gives_up_in_time_and_names_the_address() -> None:
 async def test_the_command_sets_up_and_says_so(server: Server) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "gateway.setup", "--seconds", "30"],
-        env={"CRDBOPS_TEMPORAL_ADDRESS": server.address, "CRDBOPS_TEMPORAL_NAMESPACE": "told", "PATH": "/usr/bin:/bin"},
+        env={
+            "CRDBOPS_TEMPORAL_ADDRESS": server.settings.address,
+            "CRDBOPS_TEMPORAL_NAMESPACE": "told",
+            "PATH": "/usr/bin:/bin",
+        },
         capture_output=True,
         text=True,
         timeout=50,
@@ -139,7 +143,7 @@ async def test_a_worker_is_told_what_setup_has_not_made(server: Server) -> None:
     await _register(server, "bare-for-check", days=1)
 
     async def told(namespace: str) -> str:
-        settings = TemporalSettings(address=server.address, namespace=namespace)
+        settings = TemporalSettings(address=server.settings.address, namespace=namespace)
         with pytest.raises(InvalidRequestError, match="found it without") as refused:
             await check_set_up(await connect(settings, identity="check"))
         assert refused.value.code == "temporal.not-set-up"
@@ -150,7 +154,7 @@ async def test_a_worker_is_told_what_setup_has_not_made(server: Server) -> None:
 
 
 async def test_a_namespace_that_setup_made_passes_the_workers_check(server: Server) -> None:
-    settings = TemporalSettings(address=server.address, namespace="made-for-check")
+    settings = TemporalSettings(address=server.settings.address, namespace="made-for-check")
     await set_up(settings, seconds=30)
 
     await check_set_up(await connect(settings, identity="check"))

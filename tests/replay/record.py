@@ -16,6 +16,7 @@ from pathlib import Path
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from devtools.histories import record
+from gateway.settings import TemporalSettings
 from operations.queues import observe_id
 from tests.workflows.people import ALICE, BOB, CAROL
 from tests.workflows.server import running_server
@@ -220,8 +221,8 @@ STORIES: tuple[Callable[[Stage], Awaitable[Handle]], ...] = (
 )
 
 
-async def record_all(address: str, folder: Path) -> None:
-    grounds = Grounds(address)
+async def record_all(temporal: TemporalSettings, folder: Path) -> None:
+    grounds = Grounds(temporal)
     for story in STORIES:
         async with staged(grounds) as stage:
             handle = await story(stage)

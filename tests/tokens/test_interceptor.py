@@ -29,8 +29,8 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(temporal_address: str) -> Client:
-    return await connect(TemporalSettings(address=temporal_address), identity="test")
+async def client(temporal: TemporalSettings) -> Client:
+    return await connect(temporal, identity="test")
 
 
 def _worker(client: Client, queue: str, *, now: datetime = NOW) -> Worker:

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.settings import TemporalSettings
 from tests.workflows.stage import Grounds, Stage, staged
 
 
 @pytest.fixture(scope="session")
-def grounds(temporal_address: str) -> Grounds:
-    return Grounds(temporal_address)
+def grounds(temporal: TemporalSettings) -> Grounds:
+    return Grounds(temporal)
 
 
 @pytest.fixture

@@ -400,12 +400,12 @@ def configuration() -> Configuration:
     )
 
 
-async def play_faults(address: str) -> list[Run]:
-    """Play all columns but the server's own death, side by side on the server at this address."""
-    away = TemporalSettings(address=address, namespace="crdb-bot-away")
+async def play_faults(temporal: TemporalSettings) -> list[Run]:
+    """Play all columns but the server's own death, side by side in this namespace and one beside it."""
+    away = temporal.model_copy(update={"namespace": f"{temporal.namespace}-bot-away"})
     await gateway.setup.set_up(away, seconds=60)
     without_bot = Ground(await connect(away, identity="faults"), is_bot_away=True)
-    ground = Ground(await connect(TemporalSettings(address=address), identity="faults"))
+    ground = Ground(await connect(temporal, identity="faults"))
     absent = [Run(steps, faults, without_bot) for steps, faults in RUNS if AWAY in faults]
     others = [Run(steps, faults, ground) for steps, faults in RUNS if not {AWAY, KILLED} & {*faults}]
     await asyncio.gather(without_bot.play(absent), ground.play(others))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from gateway.settings import TemporalSettings
 from tests.e2e.test_faults_on_kubernetes import BESIDE, DEPLOY, INIT
 from tests.workflows.fault_cells import FAULTS, STEPS, Fault, Step, reason_against
 from tests.workflows.fault_runs import Run, play_faults, play_outage
@@ -75,8 +76,8 @@ def _cell(step: Step, fault: Fault, run: Run | None, marks: dict[str, str]) -> s
     return "✓" if not run.problems else f"✗ {'; '.join(run.problems)}"
 
 
-async def _play(address: str) -> list[Run]:
-    runs = await play_faults(address)
+async def _play(temporal: TemporalSettings) -> list[Run]:
+    runs = await play_faults(temporal)
     with TemporaryDirectory(prefix="crdb-outage-") as folder:
         # A few at a time: each waits in the middle of its step until all have come there.
         for number in range(0, len(STEPS), 4):

@@ -27,18 +27,18 @@ from worker import build_worker, workflow_classes
 _SHORT = timedelta(seconds=1.5)
 
 
-def serve(address: str, site: str, file: Path, ring: str, kills: tuple[str, ...]) -> None:
+def serve(temporal: TemporalSettings, site: str, file: Path, ring: str, kills: tuple[str, ...]) -> None:
     """Run until killed."""
     logging.disable(logging.CRITICAL)
     for terms in vars(workflows.retries).values():
         if isinstance(terms, dict) and "start_to_close_timeout" in terms:
             terms["heartbeat_timeout" if "heartbeat_timeout" in terms else "start_to_close_timeout"] = _SHORT
     worker._STICKY = timedelta(seconds=0.5)
-    asyncio.run(_serve(address, site, file, KeyRing.parse(ring), kills))
+    asyncio.run(_serve(temporal, site, file, KeyRing.parse(ring), kills))
 
 
-async def _serve(address: str, site: str, file: Path, ring: KeyRing, kills: tuple[str, ...]) -> None:
-    client = await connect(TemporalSettings(address=address), identity=f"worker-{site}")
+async def _serve(temporal: TemporalSettings, site: str, file: Path, ring: KeyRing, kills: tuple[str, ...]) -> None:
+    client = await connect(temporal, identity=f"worker-{site}")
     world = World(configuration(site), client=client, file=file, kills=kills)
     ops = build_worker(
         client, queue=ops_queue(site), ring=ring, classes=workflow_classes(), activities=ops_activities(world, ring)

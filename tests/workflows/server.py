@@ -1,8 +1,8 @@
-"""A real Temporal dev server for the tests of this process, with time skipping allowed per workflow.
+"""A real Temporal dev server for tests, with time skipping allowed per workflow.
 
-It keeps everything in memory, runs on one processor and collects its garbage seldom: that takes a third of what a
-database file, two processors and Go's default do.
-The fixture for tests is `temporal_address` in tests/conftest.py.
+It keeps everything in memory and collects its garbage seldom: that takes half of what a database file and Go's default
+do. One for all processes of tests, each in a namespace of its own, takes a sixth less than one for each.
+The fixture for tests is `temporal` in tests/conftest.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from devtools.processes import free_port
-from devtools.temporal import set_up, temporal_binary
+from devtools.temporal import temporal_binary
+from gateway.settings import TemporalSettings
+from gateway.setup import set_up
 
 _FLAGS = (
     "matching.numTaskqueueReadPartitions=1",  # instead of four, each with managers and leases of its own
@@ -27,8 +29,17 @@ _FLAGS = (
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
-    """Yield the address of a server of our own, set up as production's is."""
+def running_server() -> Iterator[TemporalSettings]:
+    """Yield where a server of our own is, set up as production's is."""
+    with started_server() as address:
+        settings = TemporalSettings(address=address)
+        asyncio.run(set_up(settings, seconds=30))
+        yield settings
+
+
+@contextmanager
+def started_server(*, processors: int = 1) -> Iterator[str]:
+    """Yield the address of a server that is coming up; who needs it waits for it by `gateway.setup.set_up`."""
     port = free_port()
     flags = [word for flag in _FLAGS for word in ("--dynamic-config-value", flag)]
     command = [str(temporal_binary()), "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port)]
@@ -37,12 +48,10 @@ def running_server() -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "GOMAXPROCS": "1", "GOGC": "400", "GODEBUG": "adaptivestackstart=1"},
+        env={**os.environ, "GOMAXPROCS": str(processors), "GOGC": "400", "GODEBUG": "adaptivestackstart=1"},
     )
     try:
-        address = f"127.0.0.1:{port}"
-        asyncio.run(set_up(address))
-        yield address
+        yield f"127.0.0.1:{port}"
     finally:
         process.kill()
         process.wait()

@@ -73,7 +73,7 @@ _SITES = itertools.count(1)
 class Grounds:
     """What all tests of a process share: the server, the key, and the bot, since its queue is one for all sites."""
 
-    address: str
+    temporal: TemporalSettings
     pen: Pen = field(default_factory=Pen)
     bot: Bot = field(default_factory=Bot)
     replayed: set[Way] = field(default_factory=set)
@@ -405,7 +405,7 @@ async def staged(
     """
     file = file or configuration(new_site())
     (site,) = file.sites
-    client = await connect(TemporalSettings(address=grounds.address), identity=f"test-{site}")
+    client = await connect(grounds.temporal, identity=f"test-{site}")
     pen, bot, world = grounds.pen, grounds.bot, World(file, client=client)
     stage = Stage(client, pen, world, bot)
     workers = [

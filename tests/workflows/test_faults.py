@@ -29,7 +29,7 @@ PLAYED = [
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def runs(grounds: Grounds, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[list[Run]]:
     """Play all columns side by side, and print what was seen."""
-    played = await play_faults(grounds.address)
+    played = await play_faults(grounds.temporal)
     page = render(played, date="this run")
     (tmp_path_factory.mktemp("faults") / "fault-matrix.md").write_text(page)
     print(page)

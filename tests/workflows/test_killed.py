@@ -23,7 +23,6 @@ from temporalio.worker import Worker
 from devtools.histories import not_replaying, replayer
 from domain.model import CLIENT_POD, Person
 from gateway.connect import connect
-from gateway.settings import TemporalSettings
 from operations.chat import SAY, SHOW_CARD, SHOW_GATE, SHOW_OBSERVATION, SHOW_OPERATION
 from operations.queues import CHAT_QUEUE, certify_id, observe_id, ops_queue
 from tests.forks import FORKS
@@ -160,7 +159,7 @@ class Case:
         ring = json.dumps({"keys": [self._grounds.pen.ring_key.model_dump(mode="json")]})
         site = self.stage.world.ref.site
         process = FORKS.Process(
-            target=serve, args=(self._grounds.address, site, self._file, ring, self.names), daemon=True
+            target=serve, args=(self._grounds.temporal, site, self._file, ring, self.names), daemon=True
         )
         process.start()
         self.processes.append(process)
@@ -242,7 +241,7 @@ async def matrix(grounds: Grounds, tmp_path_factory: pytest.TempPathFactory) -> 
     """Play the cases side by side, and print what was seen."""
     folder, client = (
         tmp_path_factory.mktemp("sites"),
-        await connect(TemporalSettings(address=grounds.address), identity="t"),
+        await connect(grounds.temporal, identity="t"),
     )
 
     places = asyncio.Semaphore(AT_ONCE)

@@ -20,7 +20,6 @@ from temporalio.worker import Worker
 
 from devtools.histories import not_replaying, replayer
 from gateway.connect import connect
-from gateway.settings import TemporalSettings
 from operations.chat import SHOW_CARD
 from operations.messages import STATUS
 from operations.queues import CHAT_QUEUE, certify_id, ops_queue
@@ -80,7 +79,7 @@ class Takeover:
 
     def _start(self) -> None:
         ring = json.dumps({"keys": [self._grounds.pen.ring_key.model_dump(mode="json")]})
-        arguments = (self._grounds.address, self._site, self._file, ring, ())
+        arguments = (self._grounds.temporal, self._site, self._file, ring, ())
         self.processes.append(FORKS.Process(target=serve, args=arguments, daemon=True))
         self.processes[-1].start()
 
@@ -99,7 +98,7 @@ class Takeover:
 
 @pytest.fixture
 async def client(grounds: Grounds) -> AsyncIterator[Client]:
-    client = await connect(TemporalSettings(address=grounds.address), identity="takeover")
+    client = await connect(grounds.temporal, identity="takeover")
     async with Worker(client, task_queue=CHAT_QUEUE, activities=grounds.bot.activities()):
         yield client
 
