@@ -29,7 +29,7 @@ test: test-fast test-processes ## all tests; those on a real Kubernetes build an
 
 # Tests wait longer than they compute: more processes than processors keep these busy.
 test-fast: $(READY) ## what plays within the tests' own processes, beside a Temporal server: the one to run at each change
-	@$(BIN)/pytest -m "not cluster and not faults and not processes" -n 5 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -m "not cluster and not faults and not processes" -n 6 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-processes: $(READY) ## what starts, kills or takes away programs: workers, bots, database nodes, browsers; no Kubernetes
 	@$(BIN)/pytest -m "(faults or processes) and not cluster" -n 6 --dist loadfile --no-loadscope-reorder $(ARGS)

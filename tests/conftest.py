@@ -7,6 +7,7 @@ cluster. Fakes stand in `tests/fakes`, fixtures of one folder in its own conftes
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import sysconfig
@@ -74,6 +75,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs the dev cluster: give --with-cluster (make test does)"))
     places = {name: place for place, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: (item in clustered, places.get(item.path.name, len(places))))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected, and stays until the end, out of every garbage collection."""
+    gc.freeze()
 
 
 _STATUS = pytest.StashKey[int]()

@@ -55,7 +55,7 @@ def notice(value: str) -> str:
 
 def one_line(value: str) -> str:
     """Return text without line breaks and other control characters."""
-    return "".join(c if c.isprintable() else " " for c in value)
+    return value if value.isprintable() else "".join(c if c.isprintable() else " " for c in value)
 
 
 def cut(value: str, limit: int) -> str:

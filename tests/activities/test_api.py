@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -69,6 +70,13 @@ def write_kubeconfig(folder: Path, *, server: str, token: str) -> Path:
     }
     path.write_text(json.dumps(config), encoding="utf-8")
     return path
+
+
+@pytest.fixture(autouse=True)
+def _system_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None: each client reads them all anew, which takes longer than its test."""
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
+    monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
 
 
 @pytest.fixture

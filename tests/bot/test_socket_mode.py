@@ -123,6 +123,7 @@ async def test_slack_that_was_killed_and_started_again_is_found_again() -> None:
         async with again:
             await until_lines(again, 1)
             assert (await on.command("vic", "help"))["ok"]
+            await on.whispered("vic", "/crdb deploy")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from gateway.settings import TemporalSettings
 from gateway.setup import set_up
 from operations.queues import CLUSTER, certify_id, change_id
 from tests.activities.world import REQUESTER, World
+from tests.workflows.waiting import until_asked
 
 REF = World().ref
 KEY = SearchAttributeKey.for_keyword(CLUSTER)
@@ -58,6 +59,7 @@ async def test_only_open_certificate_workflows_of_the_cluster_are_listed(client:
     await start(client, "Look", "a look", cluster=str(REF))
     await client.get_workflow_handle(closed).terminate()
 
-    found = await running.certifies(REF)
+    async def is_listed_alone() -> bool:
+        return [run.workflow_id for run in (await running.certifies(REF)).runs] == [wanted]
 
-    assert [run.workflow_id for run in found.runs] == [wanted]
+    await until_asked(is_listed_alone)  # Temporal lists what has happened a moment ago

@@ -307,8 +307,11 @@ async def test_a_change_that_asks_nothing_any_more_is_not_listed(server: Server,
         await handle.signal("ask", [])
         await handle.query("status")
 
+    async def is_gone() -> bool:
+        return handle.id not in [target.workflow_id for target in await server.gateway.open_approvals()]
+
     assert (await server.gateway.target(handle.id, approval_id=name)).approval_id == ""
-    assert handle.id not in [target.workflow_id for target in await server.gateway.open_approvals()]
+    await eventually(is_gone)
     with pytest.raises(RefusedError):
         await server.gateway.find_approval(name)
 
