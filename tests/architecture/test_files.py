@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
-from tests.architecture.source_tree import PACKAGES, ROOT, all_texts, files, name_of, production
+from tests.architecture.source_tree import PACKAGES, ROOT, all_texts, files, name_of, parse, production
 
 SOURCE_LINES, TEST_LINES = 400, 600
 #: Names under which anything can be hidden.
@@ -30,8 +31,7 @@ def test_no_file_is_too_long() -> None:
 
 
 def test_every_module_says_what_lives_in_it() -> None:
-    opening = re.compile(r'(#!.*\n)?"""\S')
-    missing = [name_of(path) for path in (*production(), *files("devtools")) if not opening.match(path.read_text())]
+    missing = [name_of(path) for path in (*production(), *files("devtools")) if not ast.get_docstring(parse(path))]
 
     assert not missing, f"open with a docstring (what lives here, what does not and where that is): {missing}"
 
