@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1-16)
 PYTHON ?= python3
 NAME ?= deploy
+AT_ONCE ?= 6
 
-.PHONY: help demo test test-fast test-processes check format scenario bench cluster-up cluster-down lock docs clean
+.PHONY: help demo test test-fast test-processes test-cluster built check format scenario bench cluster-up cluster-down lock docs clean
 
 help: ## say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,17 +23,31 @@ $(READY): requirements.lock
 demo: $(READY) ## bring everything up and say what to type first; Ctrl-C takes it down
 	@$(BIN)/python -m devtools.demo
 
-test: test-fast test-processes ## all tests; those on a real Kubernetes build and start it themselves (root, Linux)
-	@if $(BIN)/python -m devtools.machine; then \
-		$(BIN)/python -m devtools.cluster build && $(BIN)/python -m devtools.images build && \
-		$(BIN)/pytest --with-cluster -m cluster $(ARGS); fi
+test: test-fast ## all tests; those on a real Kubernetes build and start it themselves (root, Linux)
+	@if $(BIN)/python -m devtools.machine 2>/dev/null; then \
+		$(MAKE) --no-print-directory built && \
+		echo "on a Kubernetes, and beside it what starts programs: each is printed when it has ended, after some minutes" && \
+		$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target AT_ONCE=3 test-processes test-cluster; \
+	else $(MAKE) --no-print-directory test-processes && { $(BIN)/python -m devtools.machine || true; }; fi
+
+# On a fresh checkout two processes compile all tests once, instead of each of five that begin together.
+COMPILED := $(VENV)/.compiled
+$(COMPILED): $(READY)
+	@$(BIN)/pytest --collect-only -qq tests/[a-c]*/ tests/workflows >/dev/null 2>&1 & \
+		$(BIN)/pytest --collect-only -qq tests/[d-v]*/ >/dev/null 2>&1; wait; touch $@
 
 # Tests wait longer than they compute: more processes than processors keep these busy.
-test-fast: $(READY) ## what plays within the tests' own processes, beside a Temporal server: the one to run at each change
-	@$(BIN)/pytest -m "not cluster and not faults and not processes" -n 6 --dist loadfile --no-loadscope-reorder $(ARGS)
+test-fast: $(COMPILED) ## what plays within the tests' own processes, beside a Temporal server: the one to run at each change
+	@$(BIN)/pytest -m "not cluster and not faults and not processes" -n 5 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-processes: $(READY) ## what starts, kills or takes away programs: workers, bots, database nodes, browsers; no Kubernetes
-	@$(BIN)/pytest -m "(faults or processes) and not cluster" -n 6 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest -m "(faults or processes) and not cluster" -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-cluster: built ## what needs a Kubernetes, which waits more than half of the time
+	@$(BIN)/pytest --with-cluster -m cluster $(ARGS)
+
+built: $(READY)
+	@$(BIN)/python -m devtools.cluster build && $(BIN)/python -m devtools.images build
 
 check: $(READY) ## format, lint, types, imports
 	@$(BIN)/ruff format --check .

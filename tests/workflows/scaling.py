@@ -22,6 +22,7 @@ from activities.scale_payloads import (
     ResizeRequest,
     WatchReplicasRequest,
 )
+from activities.waiting import beating
 from domain.health import NodeStatus, waits
 from domain.model import CLIENT_POD, NodeRef
 from domain.preflight import LiveSet
@@ -197,7 +198,7 @@ class Scaling:
                     self.world.did(f"decommissioned n{member.id}")
             return self._answer(request.ids)
 
-        return await self.world.act("nodes.finish", effect)
+        return await beating(self.world.act("nodes.finish", effect))
 
     @activity.defn(name="nodes.recommission")
     async def recommission(self, request: MembersRequest) -> Members:

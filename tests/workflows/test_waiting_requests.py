@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pytest
+
 from tests.workflows.people import BOB
 from tests.workflows.stage import Stage
 from tests.workflows.waiting import until, until_asked
@@ -12,7 +16,10 @@ async def pending(stage: Stage) -> set[tuple[str, str, str]]:
     return {(t.run_id, t.approval_id, t.fingerprint) for t in found if t.state == "pending"}
 
 
-async def test_before_the_first_look_the_operation_says_that_cards_follow(stage: Stage) -> None:
+async def test_before_the_first_look_the_operation_says_that_cards_follow(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.painter.REDRAW_AFTER", timedelta(seconds=1))  # when it is drawn is no matter here
     await stage.deploy()
     await until(lambda: len(stage.chat.cards("pending")) == 4)
 
