@@ -28,7 +28,7 @@ from bot.decisions import Decisions
 from bot.people import Identity, People, missing_role
 from bot.ports import GatewayPort
 from domain.configuration import Configuration, RoleName
-from domain.errors import BusyError, RefusedError, TransientError
+from domain.errors import BusyError, OpsError, RefusedError, TransientError
 from domain.model import ClusterRef
 from domain.roles import PolicySnapshot
 from gateway.running import ApprovalTarget, Running
@@ -162,6 +162,9 @@ class Requests:
             asked = command.request
             if isinstance(asked, ScaleRequest) and not asked.plan and error.details.get("operation") == operation.name:
                 error.details["retarget"] = asked.nodes
+            found = {name: str(error.details.get(name, "")) for name in ("operation", "workflow_id", "run_id")}
+            if paused := await self._pause(**found):
+                error.hint = f"It is {paused}: /crdb resume lets it go on, /crdb cancel stops it."
             raise
         _log.info(
             "operation started",
@@ -194,7 +197,22 @@ class Requests:
             raise
         if isinstance(result, CsrResult):
             return csr_message(result)
-        return status_message(result, running=_said(running) if running else "", url=running.url if running else "")
+        if running is None:
+            return status_message(result)
+        paused = await self._pause(running.operation, running.workflow_id, running.run_id)
+        more = f" It is {paused}; /crdb resume lets it go on." if paused else ""
+        return status_message(result, running=f"{_said(running)}{more}", url=running.url)
+
+    async def _pause(self, operation: str, workflow_id: str, run_id: str) -> str:
+        """Say who paused a change and since when; nothing where it is not paused, or does not answer."""
+        running = find(operation)
+        if running is None or not running.may_pause:
+            return ""
+        try:
+            status = await self._gateway.operation_status(workflow_id, run_id=run_id)
+        except OpsError:
+            return ""
+        return status.pause.sentence() if status.pause else ""
 
     async def _approvals(self) -> Message:
         def url(target: ApprovalTarget) -> str:

@@ -164,6 +164,10 @@ class Pause(_Message):
     before: str = ""
     until: datetime | None = Field(default=None, description="when it stops where it is, if nobody resumes it")
 
+    def sentence(self) -> str:
+        """Say who paused it and since when."""
+        return f"paused by {self.by.name or self.by.id} since {self.at:%H:%M} UTC"
+
 
 class OperationStatus(_Message):
     """All that the message of an operation shows; the answer of the `status` query."""

@@ -46,7 +46,9 @@ class PausableWorkflow(OperationWorkflow[Done]):
         self.require_operator(decision, PAUSE)
         pause = self._status.pause
         if pause is not None:
-            raise refusal(RefusedError("decision.already", f"Already {_said(pause)}.", hint="/crdb resume lets it go."))
+            raise refusal(
+                RefusedError("decision.already", f"Already {pause.sentence()}.", hint="/crdb resume lets it go.")
+            )
         if not self._status.may_pause:
             raise refusal(
                 RefusedError(
@@ -64,7 +66,7 @@ class PausableWorkflow(OperationWorkflow[Done]):
         self._edit(pause=None)
         if pause is not None and pause.before:
             who, until = person.name or person.id, workflow.now()
-            said = f"{_said(pause)} until {until:%H:%M} UTC before {pause.before}; resumed by {who}"
+            said = f"{pause.sentence()} until {until:%H:%M} UTC before {pause.before}; resumed by {who}"
             self._edit(facts=(*self._status.facts, said))
         self._show(is_urgent=True)
         return DecisionReceipt(sentence="Going on.")
@@ -112,7 +114,7 @@ class PausableWorkflow(OperationWorkflow[Done]):
             raise
         self._pause_reminders.end()
         if not is_resumed:
-            said = f"{_said(held)}; nobody resumed it within {limit.total_seconds() / 3600:g} h"
+            said = f"{held.sentence()}; nobody resumed it within {limit.total_seconds() / 3600:g} h"
             problem = Problem(
                 code="pause.expired",
                 message=f"{said[:1].upper()}{said[1:]}.",
@@ -148,9 +150,4 @@ class PausableWorkflow(OperationWorkflow[Done]):
         pause = self._status.pause
         if pause is None:
             return super()._as_log()
-        return f"{super()._as_log()}\n- {_said(pause)}; will go on with {pause.before or 'the next node'}"
-
-
-def _said(pause: Pause) -> str:
-    """Say who paused it and since when."""
-    return f"paused by {pause.by.name or pause.by.id} since {pause.at:%H:%M} UTC"
+        return f"{super()._as_log()}\n- {pause.sentence()}; will go on with {pause.before or 'the next node'}"

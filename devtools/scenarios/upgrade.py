@@ -125,7 +125,10 @@ async def _held_and_resumed(driver: Driver, told: Told, run: WorkflowHandle[Any,
         refusal = await driver.refused(who, root, "resume", words=why)
         is_held = (await driver.operation(run)).pause is not None
         told.check(f"{who} may not resume it: {why}", is_held, found=refusal)
-    await typed(driver, "erin", "/crdb scale 4", words="another operation is running")
+    said = await typed(driver, "erin", "/crdb scale 4", words="another operation is running")
+    told.check("who comes second hears that it is paused", "It is paused by" in said, found=said)
+    said = await driver.status()
+    told.check("status says that it is paused", "It is paused by" in said and "/crdb resume" in said, found=said)
     check_releases(driver, told, {LAST: VERSION, SECOND: VERSION, CANARY: MAJOR}, active="25.2")
     told.check("no pod was touched meanwhile", uids(driver, "pods", prefix="cockroachdb-") == before)
     await typed(driver, "abe", "/crdb resume", words="going on")

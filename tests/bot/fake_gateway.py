@@ -258,6 +258,8 @@ class FakeGateway:
 
     async def operation_status(self, workflow_id: str, *, run_id: str) -> OperationStatus:
         await self._answer()
+        if self.query_error is not None:
+            raise self.query_error
         if self.change is None:
             raise TransientError("workflow.silent", "No worker answers for this run.")
         return self.change

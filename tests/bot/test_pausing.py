@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.cards.operation import operation_message
+from domain.errors import TransientError
 from operations.messages import OperationStatus, Pause
 from tests.bot import given
 from tests.bot.harness import Stage, eventually
@@ -114,3 +115,39 @@ async def test_without_an_operation_there_is_nothing_to_pause(on: Stage, verb: s
     await on.command("erin", verb)
 
     await on.whispered("erin", "Found no operation running on crdb")
+
+
+async def seen(on: Stage, persona: str, command: str, words: str) -> str:
+    """All that a command's answer shows, found by some words of its notice."""
+    await on.command(persona, command)
+    await on.whispered(persona, words)
+    channel = next(c for c in (await on.state(persona))["channels"] if c["id"] == "C0OPS")
+    return json.dumps([message["blocks"] for message in channel["ephemerals"]], ensure_ascii=False)
+
+
+async def test_status_says_that_what_runs_is_paused_by_whom_and_what_lets_it_go(on: Stage) -> None:
+    on.gateway.change = running(pause=HELD, state="person")
+
+    said = await seen(on, "vic", "status", "nodes ready")
+
+    assert f"It is paused by {given.ADA.name} since {given.AT:%H:%M} UTC; /crdb resume lets it go on." in said
+
+
+async def test_who_comes_second_hears_that_the_first_is_paused(on: Stage) -> None:
+    on.gateway.change = running(pause=HELD, state="person")
+
+    said = await seen(on, "erin", "scale 4", "Another operation is running")
+
+    assert f"It is paused by {given.ADA.name} since {given.AT:%H:%M} UTC: /crdb resume lets it go on" in said
+    assert "/crdb cancel" in said
+
+
+@pytest.mark.parametrize(("command", "words"), [("status", "nodes ready"), ("scale 4", "Another operation is running")])
+async def test_what_does_not_say_whether_it_is_paused_holds_no_answer_up(on: Stage, command: str, words: str) -> None:
+    on.gateway.change = running(pause=HELD, state="person")
+    on.gateway.query_error = TransientError("workflow.silent", "No worker answers for this run.")
+
+    said = await seen(on, "erin", command, words)
+
+    assert "upgrade" in said
+    assert "paused" not in said
