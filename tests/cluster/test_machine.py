@@ -92,6 +92,23 @@ def test_cgroups_of_version_1_come_and_go(tmp_path: Path) -> None:
     assert (tmp_path / "cpuset" / "one" / "cpuset.cpus").read_text() == "0-1"
 
 
+@pytest.mark.parametrize("passed_on", ["", "cpu memory\n"])
+@pytest.mark.parametrize("has", ["hugetlb io", "io", ""])
+def test_cgroups_of_version_2_get_all_controllers_that_the_kubelet_asks_for(
+    tmp_path: Path, has: str, passed_on: str
+) -> None:
+    (tmp_path / "cgroup.controllers").write_text(f"cpuset cpu memory pids rdma misc {has}\n")
+    (tmp_path / "one").mkdir()
+    controls = [folder / "cgroup.subtree_control" for folder in (tmp_path, tmp_path / "one")]
+    for control in controls:
+        control.write_text(passed_on)
+
+    cgroups.make("/one", root=tmp_path)
+
+    wanted = {"cpuset", "cpu", "memory", "pids", *has.split()} - set(passed_on.split())
+    assert [set(control.read_text().split()) for control in controls] == [{f"+{name}" for name in wanted}] * 2
+
+
 def test_packages_are_known_by_what_they_bring(tmp_path: Path) -> None:
     assert {"containerd", "runc", "iproute2"} <= set(machine.missing_packages(str(tmp_path)))
 
