@@ -164,7 +164,7 @@ class Requests:
                 error.details["retarget"] = asked.nodes
             found = {name: str(error.details.get(name, "")) for name in ("operation", "workflow_id", "run_id")}
             if paused := await self._pause(**found):
-                error.hint = f"It is {paused}: /crdb resume lets it go on, /crdb cancel stops it."
+                error.hint = f"It {paused}: /crdb resume lets it go on, /crdb cancel stops it."
             raise
         _log.info(
             "operation started",
@@ -200,11 +200,11 @@ class Requests:
         if running is None:
             return status_message(result)
         paused = await self._pause(running.operation, running.workflow_id, running.run_id)
-        more = f" It is {paused}; /crdb resume lets it go on." if paused else ""
+        more = f" It {paused}; /crdb resume lets it go on." if paused else ""
         return status_message(result, running=f"{_said(running)}{more}", url=running.url)
 
     async def _pause(self, operation: str, workflow_id: str, run_id: str) -> str:
-        """Say who paused a change and since when; nothing where it is not paused, or does not answer."""
+        """Say of a change who paused it; nothing where nobody did, or where it does not answer."""
         running = find(operation)
         if running is None or not running.may_pause:
             return ""
@@ -212,7 +212,12 @@ class Requests:
             status = await self._gateway.operation_status(workflow_id, run_id=run_id)
         except OpsError:
             return ""
-        return status.pause.sentence() if status.pause else ""
+        pause = status.pause
+        if pause is None:
+            return ""
+        if not pause.before:
+            return f"will be paused before its next node, as {pause.by.name or pause.by.id} asked"
+        return f"is {pause.sentence()}"
 
     async def _approvals(self) -> Message:
         def url(target: ApprovalTarget) -> str:

@@ -13,7 +13,8 @@ ROOT = Path("/sys/fs/cgroup")
 NEEDED = ("cpu", "cpuacct", "cpuset", "memory", "pids", "devices", "freezer")
 USEFUL = ("blkio", "systemd")
 NEEDED_V2 = ("cpuset", "cpu", "memory", "pids")
-#: The kubelet refuses to run in a folder without `hugetlb` where the machine has that ("has some missing controllers").
+#: Passed on where the machine has them. Where it has `hugetlb`, the kubelet refuses a folder without it ("has some
+#: missing controllers"); `io` is the blkio of version 1.
 USEFUL_V2 = ("hugetlb", "io")
 
 

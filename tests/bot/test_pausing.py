@@ -133,6 +133,14 @@ async def test_status_says_that_what_runs_is_paused_by_whom_and_what_lets_it_go(
     assert f"It is paused by {given.ADA.name} since {given.AT:%H:%M} UTC; /crdb resume lets it go on." in said
 
 
+async def test_status_says_when_what_runs_still_goes_on_to_where_it_will_be_paused(on: Stage) -> None:
+    on.gateway.change = running(pause=ASKED)
+
+    said = await seen(on, "vic", "status", "nodes ready")
+
+    assert f"It will be paused before its next node, as {given.ADA.name} asked; /crdb resume lets it go on." in said
+
+
 async def test_who_comes_second_hears_that_the_first_is_paused(on: Stage) -> None:
     on.gateway.change = running(pause=HELD, state="person")
 
